@@ -28,7 +28,7 @@ from openfaith_pipeline.privacy.org_export import Format, export_org
 from openfaith_pipeline.privacy.waiting import once_free
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import SOURCES
-from openfaith_pipeline.webhooks.subscriptions import state_of, want_subscriptions
+from openfaith_pipeline.webhooks.state import state_of, want_subscriptions
 
 
 def erase(

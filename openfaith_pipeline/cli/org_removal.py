@@ -13,8 +13,8 @@ from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import list_orgs, remove_org
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
+from openfaith_pipeline.webhooks.ending import LeftOver, let_go
 from openfaith_pipeline.webhooks.secrets import subscriptions_of
-from openfaith_pipeline.webhooks.subscriptions import LeftOver, let_go
 
 
 def remove(

@@ -18,15 +18,10 @@ from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.webhooks.deliveries import count_by_status, replay
+from openfaith_pipeline.webhooks.ending import unsubscribe
 from openfaith_pipeline.webhooks.secrets import subscriptions_of
-from openfaith_pipeline.webhooks.subscriptions import (
-    Ensured,
-    ensure_subscriptions,
-    receiver_url,
-    state_of,
-    unsubscribe,
-    want_subscriptions,
-)
+from openfaith_pipeline.webhooks.state import state_of, want_subscriptions
+from openfaith_pipeline.webhooks.subscriptions import Ensured, ensure_subscriptions, receiver_url
 
 _STATUSES = ("applied", "superseded", "requested", "ignored", "failed")
 

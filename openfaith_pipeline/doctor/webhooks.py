@@ -8,9 +8,10 @@ from psycopg import Connection
 
 from openfaith_pipeline.doctor.report import Finding, found, found_all
 from openfaith_pipeline.webhooks.deliveries import count_by_status, count_overdue
+from openfaith_pipeline.webhooks.gaps import LONG_SILENCE
 from openfaith_pipeline.webhooks.inspection import Inspected, receiver_silence
 from openfaith_pipeline.webhooks.secrets import subscribed_orgs
-from openfaith_pipeline.webhooks.subscriptions import LONG_SILENCE, state_of
+from openfaith_pipeline.webhooks.state import state_of
 
 PATIENCE: Final = timedelta(minutes=5)
 """How long a delivery may be due: a service applies it within seconds, Dagster within minutes."""

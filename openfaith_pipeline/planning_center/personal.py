@@ -31,7 +31,7 @@ PEOPLE: Final = (
     registrations.PEOPLE,
     api.CONNECTED_APPLICATION_PEOPLE,
 )
-"""A person has one id in every product."""
+"""A person has one id in every product, as Planning Center's staff says (planningcenter/developers, issue 226)."""
 
 _THEIRS: Final = Personal(erased_with=("person",))
 _NAMED: Final = Personal(describes={"person": ()})

@@ -29,7 +29,9 @@ from openfaith_pipeline.processes.supervisor import GRACE_SECONDS
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.telemetry.process import Role, telemetry
 from openfaith_pipeline.webhooks.applier import apply_next
-from openfaith_pipeline.webhooks.subscriptions import beat, check_moved, ensure_subscriptions, next_to_check
+from openfaith_pipeline.webhooks.gaps import beat
+from openfaith_pipeline.webhooks.state import check_moved, next_to_check
+from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
 
 ORGS_AT_ONCE: Final = 3
 """So that an org whose Planning Center does not respond delays no other."""

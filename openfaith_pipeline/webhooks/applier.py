@@ -7,7 +7,7 @@ work, which changes nothing the second time.
 
 import asyncio
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,17 +39,10 @@ from openfaith_pipeline.webhooks.deliveries import (
     ended_records,
     holders,
     keeping_claim,
-    postpone,
-    settle,
 )
+from openfaith_pipeline.webhooks.open_deliveries import OpenDeliveries
 from openfaith_pipeline.webhooks.record_events import News, Step, decide, sort_deliveries
 from openfaith_pipeline.webhooks.refetch import FLOOD, Findings, Question, ask, by_turn, kin_of, survivor_in
-
-MOST_ATTEMPTS: Final = 14
-FIRST_WAIT: Final = timedelta(seconds=5)
-LONGEST_WAIT: Final = timedelta(hours=1)
-"""Waits between attempts double from the first to the second: about six hours in all."""
-BUSY_WAIT: Final = timedelta(seconds=3)
 
 LOST_APART: Final = timedelta(minutes=15)
 """Least time between syncs of a stream for records that do not say what they are under: they arrive one by one."""
@@ -112,9 +105,9 @@ class _Batch:
         self._holder = holder
         self._org_id = deliveries[0].org_id
         self._request = SyncRequest(self._org_id, f"{ARRIVED_PREFIX}{uuid.uuid4().hex}", ARRIVED, holder)
-        self._open = {delivery.id: delivery for delivery in deliveries}
         self._touched: set[str] = set()
         self._result = Applied(self._org_id, self._request.sync_id, len(deliveries))
+        self._open = OpenDeliveries(pool, self._request.sync_id, deliveries, self._result.outcomes)
 
     async def apply(self) -> Applied:
         first, *others = [delivery.traceparent for delivery in self._deliveries]
@@ -128,9 +121,9 @@ class _Batch:
         except Exception as unforeseen:  # noqa: BLE001 - as in _apply_guarded
             await self._set_apart(describe_unforeseen(unforeseen))
             return self._result
-        await self._settle([delivery.id for delivery in found.ignored], "ignored")
+        await self._open.settle([delivery.id for delivery in found.ignored], "ignored")
         for delivery, reason in found.unreadable:
-            await self._settle([delivery.id], "failed", error=reason)
+            await self._open.settle([delivery.id], "failed", error=reason)
         if found.news:
             await asyncio.to_thread(self._begin, sorted({news.stream.name for news in found.news}))
             async with lease_kept_by(self._pool, self._request.sync_id):
@@ -146,7 +139,7 @@ class _Batch:
             if is_outage(error):
                 raise
             reason = in_words(error)
-            await self._try_later(list(self._open.values()), reason)
+            await self._open.try_later(self._open.left, reason)
             return reason
         except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one delivery must not end the applier
             reason = describe_unforeseen(error)
@@ -156,12 +149,10 @@ class _Batch:
 
     async def _set_apart(self, reason: str) -> None:
         """Apply each unfinished delivery by itself, so that the one at fault is retried, and fails, alone."""
-        left = list(self._open.values())
         if len(self._deliveries) == 1:
-            await self._try_later(left, reason)
+            await self._open.try_later(self._open.left, reason)
             return
-        self._open.clear()
-        for delivery in left:
+        for delivery in self._open.take_all():
             alone = _Batch(self._database, self._pool, self._holder, self._client_factory, (delivery,))
             alone._touched |= self._touched  # this batch may have published its rows already
             applied = await alone.apply()
@@ -176,7 +167,7 @@ class _Batch:
             try:
                 asked, settled = await self._apply_told(stream, about)
             except StreamBusy as error:
-                await self._wait_for(about, str(error))
+                await self._open.wait_briefly([d for each in about for d in each.deliveries], str(error))
                 continue
             questions += asked
             done |= settled
@@ -230,7 +221,7 @@ class _Batch:
             await self._publish(findings)
         except REFUSED_BY_POSTGRES as error:
             if len(steps) == 1:
-                await self._settle(steps[0][0].ids, "failed", error=in_words(error))
+                await self._open.settle(steps[0][0].ids, "failed", error=in_words(error))
                 return {steps[0][0].record_id}
             half = len(steps) // 2
             return await self._publish_each(stream, steps[:half]) | await self._publish_each(stream, steps[half:])
@@ -296,9 +287,9 @@ class _Batch:
             for delivery in question.deliveries:
                 deleted_at = gone.get(question.record_id)
                 if deleted_at and delivery.occurred_at and delivery.occurred_at < deleted_at:
-                    await self._settle([delivery.id], "superseded")
+                    await self._open.settle([delivery.id], "superseded")
                 else:
-                    await self._try_later([delivery], in_words(error))
+                    await self._open.try_later([delivery], in_words(error))
 
     async def _publish_answers(self, findings: Findings, about: Sequence[Question]) -> bool:
         """Whether the records could be published; if not, the deliveries are retried."""
@@ -306,9 +297,9 @@ class _Batch:
         try:
             await self._publish(findings)
         except StreamBusy as error:
-            await self._postpone(deliveries, BUSY_WAIT, str(error), is_attempt=False)
+            await self._open.wait_briefly(deliveries, str(error))
         except REFUSED_BY_POSTGRES as error:
-            await self._try_later(deliveries, in_words(error))
+            await self._open.try_later(deliveries, in_words(error))
         else:
             return True
         return False
@@ -322,7 +313,7 @@ class _Batch:
         request_id = await asyncio.to_thread(self._request_sync, stream, mode, apart)
         ids = [delivery.id for question in about for delivery in question.deliveries]
         await self._transform()
-        await self._settle(ids, "requested", sync_id=request_id)
+        await self._open.settle(ids, "requested", sync_id=request_id)
 
     def _request_sync(self, stream: Stream, mode: str, apart: timedelta) -> str:
         with self._database.connect() as connection:
@@ -355,7 +346,7 @@ class _Batch:
         self._touched |= {d.stream for d in self._deliveries if d.stream and (d.attempts or d.is_left_behind)}
         await self._transform()
         for outcome in sorted(set(done.values())):
-            await self._settle([id for id, each in done.items() if each == outcome], outcome)
+            await self._open.settle([id for id, each in done.items() if each == outcome], outcome)
 
     async def _transform(self) -> None:
         if any(self._touched.intersection(sources) for sources in SOURCES.values()):
@@ -370,36 +361,6 @@ class _Batch:
                 schema=self._database.settings.canonical_schema,
                 sync_id=self._request.sync_id,
             )
-
-    async def _settle(
-        self, ids: Collection[int], outcome: Outcome, *, sync_id: str | None = None, error: str | None = None
-    ) -> None:
-        left = [id for id in ids if self._open.pop(id, None)]
-        if left:
-            async with self._pool.connection() as connection:
-                await settle(connection, left, outcome, sync_id=sync_id or self._request.sync_id, error=error)
-            self._result.outcomes[outcome] = self._result.outcomes.get(outcome, 0) + len(left)
-
-    async def _wait_for(self, news: Iterable[News], reason: str) -> None:
-        await self._postpone([d for each in news for d in each.deliveries], BUSY_WAIT, reason, is_attempt=False)
-
-    async def _try_later(self, deliveries: Sequence[Delivery], reason: str) -> None:
-        """Postpone deliveries, each by its number of attempts; those with too many have failed."""
-        for delivery in deliveries:
-            if delivery.attempts + 1 >= MOST_ATTEMPTS:
-                await self._settle([delivery.id], "failed", error=reason)
-            else:
-                wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0**delivery.attempts)
-                await self._postpone([delivery], wait, reason)
-
-    async def _postpone(
-        self, deliveries: Iterable[Delivery], wait: timedelta, reason: str, *, is_attempt: bool = True
-    ) -> None:
-        left = [delivery.id for delivery in deliveries if self._open.pop(delivery.id, None)]
-        if left:
-            async with self._pool.connection() as connection:
-                await postpone(connection, left, wait, reason, is_attempt=is_attempt)
-            self._result.outcomes["postponed"] = self._result.outcomes.get("postponed", 0) + len(left)
 
     def _begin(self, streams: Sequence[str]) -> None:
         requested = {"org": self._org_id, "streams": list(streams), "deliveries": len(self._deliveries)}

@@ -16,8 +16,10 @@ from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.network.rate_ledger import Priority
 from openfaith_pipeline.sources import SOURCES, SUBSCRIPTIONS, event_named
+from openfaith_pipeline.webhooks.gaps import RECEIVER
 from openfaith_pipeline.webhooks.secrets import Subscription, subscribed_orgs, subscriptions_of
-from openfaith_pipeline.webhooks.subscriptions import RECEIVER, receiver_url, state_of
+from openfaith_pipeline.webhooks.state import state_of
+from openfaith_pipeline.webhooks.subscriptions import receiver_url
 
 LAST_IN_LINE: Final[ClientFactory] = partial(connect_client, priority=Priority.VERIFY, retry=SOMEONE_IS_WAITING)
 

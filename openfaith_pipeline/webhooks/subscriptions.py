@@ -1,20 +1,16 @@
 """Keep an org subscribed to every webhook event about a synced type."""
 
-import asyncio
 import random
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any, Final
 
 from psycopg import Connection
-from psycopg.rows import class_row, tuple_row
 
 from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
 from openfaith_pipeline.catalog.events import Subscriptions, SubscriptionThere
-from openfaith_pipeline.connections.account import check_answering
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
@@ -23,17 +19,16 @@ from openfaith_pipeline.errors import (
     ConfigurationError,
     ConnectionRejected,
     DatabaseUnavailable,
-    OpenFaithError,
     OrgPaused,
     RetriableError,
     UnavailableError,
     UnexpectedResponse,
 )
-from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.org_settings import settings_of
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import SOURCES, SUBSCRIPTIONS, event_named
+from openfaith_pipeline.webhooks.gaps import fill_gap
 from openfaith_pipeline.webhooks.secrets import (
     Subscription,
     forget_subscription,
@@ -41,18 +36,12 @@ from openfaith_pipeline.webhooks.secrets import (
     secret_of,
     subscriptions_of,
 )
+from openfaith_pipeline.webhooks.state import CHECK_AGAIN_IN, state_of
 
 CHECK_EVERY: Final = timedelta(hours=1)
-CHECK_AGAIN_IN: Final = timedelta(minutes=5)
-"""Wait after a transient failure."""
 CHECK_REFUSED_EVERY: Final = timedelta(hours=6)
 SENT_WITHIN: Final = timedelta(days=1)
 """For how long an alert about subscriptions that are in order again waits to be sent."""
-LONG_SILENCE: Final = timedelta(minutes=15)
-"""Silence after which deliveries may be lost: Planning Center retries, but gives up early under many failures."""
-
-RECEIVER: Final = "receiver"
-"""Name of the beat of a service that receives deliveries."""
 
 
 @dataclass(frozen=True)
@@ -74,45 +63,6 @@ class Ensured:
     lost: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class WebhookState:
-    """Webhook state of an org at a source. is_wanted: False after unsubscribing by hand."""
-
-    org_id: str
-    is_wanted: bool
-    ensured_at: datetime | None
-    problem: str | None
-
-
-@dataclass(frozen=True)
-class LeftOver:
-    """Subscriptions of a removed org. ended: number of those deleted. left: events of the others."""
-
-    ended: int = 0
-    left: tuple[str, ...] = ()
-    problem: str | None = None
-
-
-_CHECKED: Final = """
-INSERT INTO sync.source_webhooks (org_id, adapter)
-SELECT org_id, adapter FROM sync.orgs JOIN sync.source_connections USING (org_id)
- WHERE removed_at IS NULL AND adapter = ANY(%s) ON CONFLICT DO NOTHING
-"""
-_NEXT: Final = """
-UPDATE sync.source_webhooks AS due SET next_check_at = now() + %s WHERE (org_id, adapter) = (
-    SELECT org_id, adapter FROM sync.source_webhooks AS waiting JOIN sync.orgs USING (org_id)
-     WHERE is_wanted AND next_check_at <= now() AND removed_at IS NULL AND paused_at IS NULL
-     ORDER BY next_check_at LIMIT 1 FOR UPDATE OF waiting SKIP LOCKED)
-RETURNING due.org_id, due.adapter
-"""
-
-_MOVED: Final = """
-UPDATE sync.source_webhooks AS due SET next_check_at = now() WHERE next_check_at > now() AND EXISTS (
-    SELECT FROM sync.source_webhook_subscriptions AS ours
-     WHERE (ours.org_id, ours.adapter) = (due.org_id, due.adapter) AND ours.url <> %s || %s || '/' || ours.org_id)
-  AND adapter = %s
-"""
-
 _CONCLUDE: Final = """
 INSERT INTO sync.source_webhooks AS had (org_id, adapter, ensured_at, next_check_at, problem)
 VALUES (%(org)s, %(adapter)s, CASE WHEN %(problem)s::text IS NULL THEN now() END, now() + %(wait)s, %(problem)s)
@@ -121,8 +71,6 @@ ON CONFLICT (org_id, adapter) DO UPDATE SET next_check_at = excluded.next_check_
 """
 
 _CUT_SHORT: Final = "the check was interrupted"
-
-_connect_even_paused: Final = partial(connect_client, even_paused=True)
 
 
 def receiver_url(settings: Settings, org_id: str, adapter: str) -> str:
@@ -168,153 +116,10 @@ async def ensure_subscriptions(
     return ensured
 
 
-async def unsubscribe(
-    database: Database, org_id: str, adapter: str, *, client_factory: ClientFactory = connect_client
-) -> list[str]:
-    """Delete our subscriptions of the org, until `want_subscriptions`; returns the names of their events.
-
-    Raises UnknownOrg, OrgPaused, ConnectionRejected, UnavailableError or TransientError: then some may be left.
-    """
-    with database.connect() as connection:
-        get_org(connection, org_id)
-        want_subscriptions(connection, org_id, adapter, is_wanted=False)
-        ours = subscriptions_of(connection, org_id, adapter)
-    if not ours:
-        return []
-    await _end_all(database, org_id, adapter, ours, client_factory)
-    return [subscription.event for subscription in ours]
-
-
-async def let_go(
-    database: Database,
-    org_id: str,
-    adapter: str,
-    *,
-    client_factory: ClientFactory = _connect_even_paused,
-    seconds: float = 120,
-) -> LeftOver:
-    """Delete our subscriptions of an org that is about to be removed, within the given time.
-
-    Removal goes ahead whatever Planning Center answers: remaining subscriptions are returned with the reason.
-    """
-    with database.connect() as connection:
-        want_subscriptions(connection, org_id, adapter, is_wanted=False)
-        ours = subscriptions_of(connection, org_id, adapter)
-    if not ours:
-        return LeftOver()
-    problem = None
-    try:
-        async with asyncio.timeout(seconds):
-            await check_answering(database, [org_id], adapter)
-            await _end_all(database, org_id, adapter, ours, client_factory)
-    except TimeoutError:
-        problem = f"it took longer than {seconds:.0f} s"
-    except OpenFaithError as error:
-        problem = str(error)
-    with database.connect() as connection:
-        left = [subscription.event for subscription in subscriptions_of(connection, org_id, adapter)]
-    return LeftOver(len(ours) - len(left), tuple(left), problem)
-
-
-async def _end_all(
-    database: Database, org_id: str, adapter: str, ours: Iterable[Subscription], client_factory: ClientFactory
-) -> None:
-    async with client_factory(database, org_id, adapter) as client:
-        subscriptions = SUBSCRIPTIONS[adapter](client)
-        for subscription in ours:
-            await subscriptions.delete(subscription.subscription_id)
-            with database.connect() as connection:
-                forget_subscription(connection, org_id, adapter, subscription.subscription_id)
-
-
-def want_subscriptions(connection: Connection[Any], org_id: str, adapter: str, *, is_wanted: bool) -> None:
-    """Set whether the org should be subscribed from now on. The caller commits."""
-    connection.execute(
-        "INSERT INTO sync.source_webhooks (org_id, adapter, is_wanted) VALUES (%s, %s, %s)"
-        " ON CONFLICT (org_id, adapter) DO UPDATE SET is_wanted = excluded.is_wanted, next_check_at = now()",
-        (org_id, adapter, is_wanted),
-    )
-
-
-def state_of(connection: Connection[Any], org_id: str, adapter: str) -> WebhookState:
-    """Webhook state of an org; before the first check, subscriptions are wanted."""
-    with connection.cursor(row_factory=class_row(WebhookState)) as cursor:
-        found = cursor.execute(
-            "SELECT org_id, is_wanted, ensured_at, problem FROM sync.source_webhooks"
-            " WHERE org_id = %s AND adapter = %s",
-            (org_id, adapter),
-        ).fetchone()
-    return found or WebhookState(org_id, is_wanted=True, ensured_at=None, problem=None)
-
-
-def next_to_check(connection: Connection[Any]) -> tuple[str, str] | None:
-    """An org and the source at which its subscriptions are due for a check, given to one caller only.
-
-    The caller commits.
-    """
-    connection.execute(_CHECKED, (list(SUBSCRIPTIONS),))
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(_NEXT, (CHECK_AGAIN_IN,)).fetchone()
-
-
-def check_moved(connection: Connection[Any], settings: Settings) -> int:
-    """Make the check of each org due whose subscriptions lead to an address other than ours; returns their number.
-
-    The caller commits.
-    """
-    if settings.public_url is None:
-        return 0
-    here = settings.public_url.rstrip("/")
-    return sum(
-        connection.execute(_MOVED, (here, SOURCES[adapter].events_path, adapter)).rowcount for adapter in SUBSCRIPTIONS
-    )
-
-
-def _chosen_streams(connection: Connection[Any], org_id: str) -> frozenset[str]:
-    """Names of the streams that the org syncs."""
-    return frozenset(stream.name for stream in settings_of(connection, org_id).chosen_streams())
-
-
 def _is_about(name: str, adapter: str, chosen: Collection[str]) -> bool:
     """Whether the source's event of this name is about one of these streams."""
     event = event_named(name, adapter)
     return event is not None and event.stream.name in chosen
-
-
-def fill_gap(
-    connection: Connection[Any], org_id: str, adapter: str, events: Iterable[str], *, key: str | None = None
-) -> None:
-    """Request a sync of the org's streams that these events of the source are about. The caller commits."""
-    found = [event_named(name, adapter) for name in events]
-    streams = {event.stream.name for event in found if event} & _chosen_streams(connection, org_id)
-    if streams:
-        request_sync(connection, org_id, streams=streams, trigger="webhook", idempotency_key=key, adapter=adapter)
-
-
-def beat(connection: Connection[Any]) -> list[str]:
-    """Record that the receiver is alive; after a silence, request syncs for every subscribed org.
-
-    Returns those orgs. Only one of several concurrent callers finds the silence. The caller commits.
-    """
-    row = connection.execute(
-        "SELECT CASE WHEN beat_at < now() - %s THEN beat_at END FROM sync.webhook_beats WHERE name = %s FOR UPDATE",
-        (LONG_SILENCE, RECEIVER),
-    ).fetchone()
-    connection.execute(
-        "INSERT INTO sync.webhook_beats (name, beat_at) VALUES (%s, now())"
-        " ON CONFLICT (name) DO UPDATE SET beat_at = now()",
-        (RECEIVER,),
-    )
-    silent_since = row[0] if row else None
-    if silent_since is None:
-        return []
-    events = connection.execute(
-        "SELECT org_id, adapter, array_agg(event) FROM sync.source_webhook_subscriptions JOIN sync.orgs USING (org_id)"
-        " WHERE paused_at IS NULL AND removed_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2"
-    ).fetchall()
-    for org_id, adapter, names in events:
-        fill_gap(connection, org_id, adapter, names, key=f"{adapter} webhooks silent since {silent_since.isoformat()}")
-    return list(dict.fromkeys(org_id for org_id, _, _ in events))
 
 
 def _conclude(connection: Connection[Any], ensured: Ensured, wait: timedelta, *, is_first: bool) -> None:
@@ -423,7 +228,7 @@ class _Desk:
 
     def _chosen_streams(self) -> frozenset[str]:
         with self.database.connect() as connection:
-            return _chosen_streams(connection, self.org_id)
+            return frozenset(stream.name for stream in settings_of(connection, self.org_id).chosen_streams())
 
     async def _forget_others(self, there: Collection[str], unwanted: Collection[str], missing: Collection[str]) -> None:
         """Delete ours that point to a former URL or are unwanted, and forget those that somebody deleted.

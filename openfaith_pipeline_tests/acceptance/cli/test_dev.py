@@ -22,7 +22,7 @@ from openfaith_pipeline.database.server import inspect_server
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import SimulatorClient
 from openfaith_pipeline.sources import DEFAULT_SOURCE
-from openfaith_pipeline.webhooks.subscriptions import want_subscriptions
+from openfaith_pipeline.webhooks.state import want_subscriptions
 from openfaith_pipeline_tests.acceptance.cli.conftest import is_alive
 from openfaith_pipeline_tests.verbs import PROGRAM, Outcome, Verbs
 from openfaith_pipeline_tests.waiting import wait_until

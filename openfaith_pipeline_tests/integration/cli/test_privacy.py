@@ -8,7 +8,7 @@ import pytest
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.webhooks.subscriptions import state_of
+from openfaith_pipeline.webhooks.state import state_of
 from openfaith_pipeline_tests.verbs import Verbs
 
 pytestmark = pytest.mark.slow

@@ -45,7 +45,7 @@ from openfaith_pipeline.sync.sweep import SweepOrder
 from openfaith_pipeline.webhooks import record_events
 from openfaith_pipeline.webhooks.deliveries import keep_deliveries
 from openfaith_pipeline.webhooks.secrets import Subscription, forget_subscription, keep_subscription, secrets_of
-from openfaith_pipeline.webhooks.subscriptions import state_of, want_subscriptions
+from openfaith_pipeline.webhooks.state import state_of, want_subscriptions
 from openfaith_pipeline_tests.integration.sweeps.conftest import make_due, swept
 from openfaith_pipeline_tests.integration.webhooks.application import apply_all
 from openfaith_pipeline_tests.tenants import connection_of

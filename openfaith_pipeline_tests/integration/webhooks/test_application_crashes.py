@@ -28,6 +28,7 @@ import asyncio, os, signal, sys
 from datetime import timedelta
 from psycopg.rows import dict_row
 from openfaith_pipeline.webhooks import applier as applying
+from openfaith_pipeline.webhooks import open_deliveries
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.load import sync_leases, sync_log
 from openfaith_pipeline.load.leases import holding
@@ -61,7 +62,7 @@ steps = {
     "claimed": (applying, "keeping_claim", die),
     "payloads published": (batch, "_publish", dying_after(batch._publish)),
     "transformed": (batch, "_transform_now", dying_transform),
-    "settling not committed": (applying, "settle", dying_after(applying.settle)),
+    "settling not committed": (open_deliveries, "settle", dying_after(open_deliveries.settle)),
     "answers published": (batch, "_publish", dying_after(batch._publish, 3)),
     "settled": (batch, "_finish", die),
 }

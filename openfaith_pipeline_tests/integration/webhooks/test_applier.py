@@ -28,7 +28,7 @@ from openfaith_pipeline.service.applier import run_applier
 from openfaith_pipeline.service.applier_process import applier
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import SimulatorClient
-from openfaith_pipeline.webhooks.subscriptions import LONG_SILENCE, beat
+from openfaith_pipeline.webhooks.gaps import LONG_SILENCE, beat
 from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
 from openfaith_pipeline_tests.integration.webhooks.receiver import kept, running_service

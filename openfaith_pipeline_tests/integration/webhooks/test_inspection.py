@@ -7,7 +7,8 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator import SimulatorClient
 from openfaith_pipeline.webhooks.inspection import Inspected, inspect_subscriptions
 from openfaith_pipeline.webhooks.secrets import subscriptions_of
-from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions, want_subscriptions
+from openfaith_pipeline.webhooks.state import want_subscriptions
+from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.integration.webhooks.conftest import SUBSCRIPTIONS
 

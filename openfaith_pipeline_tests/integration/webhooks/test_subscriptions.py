@@ -19,19 +19,10 @@ from openfaith_pipeline.planning_center.event_names import event_named
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.webhook_subscriptions import WebhookSubscriptions
 from openfaith_pipeline.simulator import SimulatorClient, Traps
+from openfaith_pipeline.webhooks.ending import LeftOver, let_go, unsubscribe
 from openfaith_pipeline.webhooks.secrets import secrets_of, subscriptions_of
-from openfaith_pipeline.webhooks.subscriptions import (
-    SENT_WITHIN,
-    Ensured,
-    LeftOver,
-    check_moved,
-    ensure_subscriptions,
-    let_go,
-    next_to_check,
-    state_of,
-    unsubscribe,
-    want_subscriptions,
-)
+from openfaith_pipeline.webhooks.state import check_moved, next_to_check, state_of, want_subscriptions
+from openfaith_pipeline.webhooks.subscriptions import SENT_WITHIN, Ensured, ensure_subscriptions
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.integration.webhooks.conftest import OFFERED, SUBSCRIPTIONS
 
