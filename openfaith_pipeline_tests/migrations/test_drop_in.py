@@ -143,6 +143,7 @@ def test_edges_of_every_entity_lead_to_entities_by_the_rules(openfaith: OpenFait
 
 
 def test_links_are_found_both_ways_and_stand_for_one_entity(openfaith: OpenFaith) -> None:
+    assert openfaith.entities
     merged = openfaith.connection.execute("SELECT person_to_remove_id FROM pco_people.person_mergers").fetchall()
     for entity_id, (tag, row) in openfaith.entities.items():
         links = openfaith.links_of(entity_id)

@@ -56,7 +56,9 @@ def test_every_role_becomes_healthy(compose: Compose) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_setting_arrives_and_nothing_is_published_beyond_this_machine(compose: Compose, name: str) -> None:
-    for container in compose.containers(name):
+    containers = compose.containers(name)
+    assert containers
+    for container in containers:
         found = inspected(container)
         assert f"OPENFAITH_OPERATOR={OPERATOR}" in found["Config"]["Env"]
         published = [place for places in found["NetworkSettings"]["Ports"].values() for place in places or ()]
