@@ -1,4 +1,4 @@
-"""Counters of requests to each source, advanced by what the rate budgets of its churches counted since the last update.
+"""Counters of requests to each source, advanced by the counts in its rate budgets since the last update.
 
 The sum over all churches is no counter: it falls when a church is erased, which Prometheus takes for a restart.
 """
