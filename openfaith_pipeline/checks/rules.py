@@ -25,14 +25,18 @@ class Finding:
 class Rule:
     """A check of one stream's published rows of one org.
 
-    is_blocking: a sync whose rows fail this check is rolled back.
+    examine_sync: examines the rows that one sync has written, by its id. A sync whose rows fail it is rolled back.
     """
 
     name: str
     description: str
     applies_to: Callable[[Stream], bool]
     examine: Callable[[Connection[Any], Stream, str], Finding]
-    is_blocking: bool = False
+    examine_sync: Callable[[Connection[Any], Stream, str, str], Finding] | None = None
+
+    @property
+    def is_blocking(self) -> bool:
+        return self.examine_sync is not None
 
 
 def _examine_quarantine(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
@@ -86,19 +90,23 @@ def _content(stream: Stream) -> list[str]:
     return [name for name in stream.attributes if name not in {"created_at", "updated_at", *related}]
 
 
-def _examine_content(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
-    """Count the rows that the newest sync updated, and those that lost all their content in it.
+def _examine_newest_content(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
+    newest = f"SELECT sync_id FROM ({newest_sync('%(org)s', '%(stream)s')}) AS last"  # noqa: S608 - parts of ours
+    row = connection.execute(newest, {"org": org_id, "stream": stream.name}).fetchone()
+    return _examine_content(connection, stream, org_id, row[0] if row else "")
+
+
+def _examine_content(connection: Connection[Any], stream: Stream, org_id: str, sync_id: str) -> Finding:
+    """Count the rows that the sync updated, and those that lost all their content in it.
 
     New rows are not counted: those without content have lost none, and the others would outweigh the loss.
     """
     query = sql.SQL(
-        f"WITH newest AS (SELECT sync_id FROM ({newest_sync('%(org)s', '%(stream)s')}) AS last),"  # noqa: S608 - parts of ours
-        " updated AS (SELECT id, num_nonnulls({content}) = 0 AS is_blank FROM {table}, newest"
-        " WHERE org_id = %(org)s AND _sync_id = newest.sync_id AND _deleted_at IS NULL AND _first_seen_at < _synced_at)"
+        "WITH updated AS (SELECT id, num_nonnulls({content}) = 0 AS is_blank FROM {table}"
+        " WHERE org_id = %(org)s AND _sync_id = %(sync)s AND _deleted_at IS NULL AND _first_seen_at < _synced_at)"
         " SELECT count(*), count(*) FILTER (WHERE is_blank AND EXISTS ("
-        " SELECT FROM sync.journal, newest WHERE org_id = %(org)s AND table_name = {name} AND action = 'update'"
-        " AND journal.sync_id = newest.sync_id"
-        " AND jsonb_hash(row_key) = jsonb_hash(jsonb_build_object('id', updated.id))"
+        " SELECT FROM sync.journal WHERE org_id = %(org)s AND table_name = {name} AND action = 'update'"
+        " AND sync_id = %(sync)s AND jsonb_hash(row_key) = jsonb_hash(jsonb_build_object('id', updated.id))"
         " AND row_key = jsonb_build_object('id', updated.id) AND num_nonnulls({before}) > 0)) FROM updated"
     ).format(
         content=sql.SQL(", ").join(map(sql.Identifier, _content(stream))),
@@ -106,7 +114,7 @@ def _examine_content(connection: Connection[Any], stream: Stream, org_id: str) -
         table=raw_name(stream),
         name=sql.Literal(stream.raw_table),
     )
-    updated, blanked = connection.execute(query, {"org": org_id, "stream": stream.name}).fetchone() or (0, 0)
+    updated, blanked = connection.execute(query, {"org": org_id, "sync": sync_id}).fetchone() or (0, 0)
     is_passed = blanked < FEWEST_BLANKED or 2 * blanked < updated
     return Finding(passed=is_passed, counts={"updated": updated, "blanked": blanked})
 
@@ -137,8 +145,8 @@ RULES: Final = (
         name="rows_keep_their_content",
         description="No sync empties the rows that it updates, as happens when a permission is withdrawn.",
         applies_to=lambda stream: len(_content(stream)) > 1,
-        examine=_examine_content,
-        is_blocking=True,
+        examine=_examine_newest_content,
+        examine_sync=_examine_content,
     ),
 )
 

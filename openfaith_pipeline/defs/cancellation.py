@@ -1,6 +1,5 @@
 """Roll back a sync's published rows when its run is terminated."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,8 +14,8 @@ from openfaith_pipeline.defs.run_tags import ORG_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.sync.compensation import Compensation, undo_canceled
+from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, when_free
 
-_PATIENCE_SECONDS: Final = 25.0  # longer than the leases of a killed run last
 _PUT_OFF_AT_MOST: Final = timedelta(minutes=15)
 """Longer than most turns take. Meanwhile later cancellations wait."""
 
@@ -55,13 +54,9 @@ def _ended_at(context: dg.RunStatusSensorContext) -> datetime:
 
 def _undo(database: Database, org_id: str, sync_id: str, run_id: str, ended_at: datetime) -> Compensation | None:
     """Roll back; PutOff while another sync, such as the org's next turn, holds the streams."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return undo_canceled(database, org_id, sync_id, run_id)
-        except StreamBusy as busy:
-            if time.monotonic() > deadline:
-                if datetime.now(UTC) - ended_at > _PUT_OFF_AT_MOST:
-                    raise
-                raise PutOff(str(busy)) from busy
-        time.sleep(1)
+    try:
+        return when_free(lambda: undo_canceled(database, org_id, sync_id, run_id), BUSY_PATIENCE_SECONDS)
+    except StreamBusy as busy:
+        if datetime.now(UTC) - ended_at > _PUT_OFF_AT_MOST:
+            raise
+        raise PutOff(str(busy)) from busy

@@ -23,7 +23,6 @@ from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, UNANSWERED
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     DatabaseUnavailable,
-    LeaseLost,
     OpenFaithError,
     PathNotFound,
     QueryRefused,
@@ -47,8 +46,8 @@ from openfaith_pipeline.load.stream_states import (
 )
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.sources import READERS, STREAMS, source_of
+from openfaith_pipeline.sync.checked import checked
 from openfaith_pipeline.sync.companions import find_brought_short
-from openfaith_pipeline.sync.compensation import compensate
 from openfaith_pipeline.sync.deletion_proof import find_whole, prove_deletions
 from openfaith_pipeline.sync.failures import availability_after, error_in_words, first_of
 from openfaith_pipeline.sync.outcomes import Outcomes
@@ -132,7 +131,7 @@ class Attempt:
         short = [result for result in earlier if result.status == "incomplete" and STREAMS[result.stream].comes_with]
         for result in earlier:
             if result not in short:  # nor may its check have come after its publish
-                self.outcomes.finish(await self._checked(result))
+                self.outcomes.finish(await checked(self.database, self.request, result))
         remaining = [stream for stream in streams if stream.name not in finished]
         self.outcomes.expect(stream.name for stream in streams if stream.name not in self.outcomes.results)
         try:
@@ -293,7 +292,7 @@ class Attempt:
         except REFUSED_BY_POSTGRES as error:
             await self._close(session, "failed", error)
             raise
-        except (LeaseLost, *UNANSWERED):
+        except UNANSWERED:
             raise
         except UnavailableError as error:
             await self._close(session, "unavailable", error)
@@ -367,17 +366,4 @@ class Attempt:
             )
             for stream in walk.streams
         ]
-        return [await self._checked(result) for result in results]
-
-    async def _checked(self, result: StreamResult) -> StreamResult:
-        """The result, or a failure if a blocking check fails, with its rows rolled back.
-
-        A full refresh is exempt: a person has asked for the source to be believed.
-        """
-        if not result.updated or self.mode is SyncMode.FULL_REFRESH:
-            return result
-        org_id, sync_id = self.request.org_id, self.request.sync_id
-        undone = await asyncio.to_thread(compensate, self.database, org_id, sync_id, STREAMS[result.stream])
-        if undone is None:
-            return result
-        return replace(result, status="failed", error=undone.reason, row_count=None, compensation=undone)
+        return [await checked(self.database, self.request, result) for result in results]

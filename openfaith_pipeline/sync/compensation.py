@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding, rules_for
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.errors import StreamBusy, UsageError
 from openfaith_pipeline.load.sync_log import between_attempts
 from openfaith_pipeline.sync.rollback import OnConflict, OrgRollback, RollbackOrder, roll_back
+from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, when_free
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,16 @@ class Compensation:
 
 
 def compensate(database: Database, org_id: str, sync_id: str, stream: Stream) -> Compensation | None:
-    """Roll back the stream's part of the sync if a blocking check fails on its rows; None if all pass.
+    """Roll back the stream's part of the sync if a blocking check fails on the rows it wrote; None if all pass.
 
-    Rows that others have changed meanwhile are kept.
+    Rows that others have changed meanwhile are kept. Raises StreamBusy if another sync holds the stream for long.
     """
     with database.connect() as connection:
-        examined = [(rule, rule.examine(connection, stream, org_id)) for rule in rules_for(stream) if rule.is_blocking]
+        examined = [
+            (rule, rule.examine_sync(connection, stream, org_id, sync_id))
+            for rule in rules_for(stream)
+            if rule.examine_sync
+        ]
     failed = next(((rule, finding) for rule, finding in examined if not finding.passed), None)
     if failed is None:
         return None
@@ -43,7 +48,14 @@ def compensate(database: Database, org_id: str, sync_id: str, stream: Stream) ->
         trigger="check",
         is_over=True,
     )
-    undone = roll_back(database, order)
+    try:
+        # A webhook's delivery or another sync may have taken the stream between the publish and the check.
+        undone = when_free(lambda: roll_back(database, order), BUSY_PATIENCE_SECONDS)
+    except StreamBusy as busy:
+        raise StreamBusy(
+            f"{order.reason}, and the changes could not be rolled back: {busy}."
+            f" Next: openfaith-pipeline rollback {sync_id} --org {org_id} --on-conflict keep"
+        ) from busy
     reason = (
         f"{order.reason}, so the changes of this sync to it were rolled back by {order.rollback_id};"
         " if the source is right, sync it with --mode full_refresh"

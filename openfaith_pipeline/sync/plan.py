@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 
@@ -21,7 +21,7 @@ from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, r
 from openfaith_pipeline.errors import OpenFaithError, PlanStale
 from openfaith_pipeline.journal.sync_changes import StreamChanges, changes_of
 from openfaith_pipeline.load.deletions import Verdict
-from openfaith_pipeline.load.leases import release, renew
+from openfaith_pipeline.load.leases import renew
 from openfaith_pipeline.load.parents import Foreseen, parents_of
 from openfaith_pipeline.load.plans import PlannedWalk, check_session, keep_planned, planned_walks
 from openfaith_pipeline.load.publishing import Published, publish
@@ -29,13 +29,12 @@ from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.sources import READERS, STREAMS, source_of
 from openfaith_pipeline.sync.attempt import Attempt
+from openfaith_pipeline.sync.checked import checked
 from openfaith_pipeline.sync.outcomes import Outcomes
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import Workplace, at_work, opened
 
 Connection = psycopg.AsyncConnection[Any]
-
-_UNPUBLISHED: Final[tuple[type[Exception], ...]] = (OpenFaithError, *REFUSED_BY_POSTGRES)
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ async def apply_streams(
     """
     async with at_work(database, org_id) as place:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
-        return await _Applying(place, request, progress or Silence()).apply(streams)
+        return await _Applying(database, place, request, progress or Silence()).apply(streams)
 
 
 @dataclass
@@ -183,6 +182,7 @@ class _Planning(Attempt):
 
 @dataclass(frozen=True)
 class _Applying:
+    database: Database
     place: Workplace
     request: SyncRequest
     progress: Progress
@@ -193,10 +193,12 @@ class _Applying:
             done = await finished_streams(connection, org_id, sync_id, streams)
             walks = await planned_walks(connection, org_id, sync_id, streams)
         results = {name: replace(stored_result(row), requests=0, waited_seconds=0.0) for name, row in done.items()}
+        # An attempt may have been interrupted between a stream's publish and its check.
+        results = {name: await checked(self.database, self.request, result) for name, result in results.items()}
         for planned in walks:
             for result in await self._apply_walk(planned):
-                results[result.stream] = result
-                self.progress.finished(result)
+                results[result.stream] = await checked(self.database, self.request, result)
+                self.progress.finished(results[result.stream])
         for stream in streams:
             missing = StreamResult(stream.name, "failed", self.request.mode, error="the plan no longer holds it")
             results.setdefault(stream.name, missing)
@@ -221,13 +223,9 @@ class _Applying:
             raise PlanStale(f"this version reads {', '.join(planned.streams)} differently from the one that planned it")
         session = await opened(self.place.pool, lambda connection: open_planned(connection, self.request, walk))
         async with self.place.pool.connection() as connection:
-            try:
-                async with connection.transaction():
-                    await check_session(connection, session)
-                    published = await publish(connection, session, verdict)
-            except _UNPUBLISHED:
-                await release(connection, session.leases)
-                raise
+            async with connection.transaction():
+                await check_session(connection, session)
+                published = await publish(connection, session, verdict)
             counts = await page_counts(connection, list(session.ids.values()))
         return {
             name: {

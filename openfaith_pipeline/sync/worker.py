@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from time import monotonic
-from typing import Any
+from time import monotonic, sleep
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row
@@ -23,6 +23,8 @@ from openfaith_pipeline.load.sessions import Session
 POOL_SIZE = 6
 BUSY_PATIENCE_SECONDS = 25.0
 """How long to wait for a stream that another sync holds: longer than a dead owner's lease lasts."""
+
+T = TypeVar("T")
 
 _SESSION_OPTIONS = session_options(idle_in_transaction_session_timeout=LEASE_TTL // timedelta(milliseconds=1))
 """A process frozen within a transaction would keep its row locks for ever and block its successor: Postgres ends such
@@ -89,3 +91,15 @@ async def opened(
             if monotonic() > deadline:
                 raise
             await asyncio.sleep(1)
+
+
+def when_free(act: Callable[[], T], patience_seconds: float) -> T:
+    """The result of `act`, tried again while another sync holds its streams. Raises StreamBusy if it still does then."""
+    deadline = monotonic() + patience_seconds
+    while True:
+        try:
+            return act()
+        except StreamBusy:
+            if monotonic() > deadline:
+                raise
+        sleep(1)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks.rules import FEWEST_BLANKED
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs import cancellation
@@ -19,16 +20,20 @@ from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, between_atte
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync import compensation
+from openfaith_pipeline.sync.compensation import Compensation
 from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder
 from openfaith_pipeline_tests.integration.journal.church import STREAMS_READ, change_the_source, synced
 from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.snapshots import differing, snapshot
-from openfaith_pipeline_tests.integration.sync.church import connect, sync
+from openfaith_pipeline_tests.integration.sync.church import connect, stored, sync
 from openfaith_pipeline_tests.rates import GENEROUS
 
 DATABASE = {"database": DatabaseResource()}
 
 EMAILS = STREAMS["people.emails"]
+CONTENT = [name for name in EMAILS.attributes if not name.endswith("_at")]
 
 
 def test_rows_that_lose_all_their_content_are_not_left_so(database: Database) -> None:
@@ -37,8 +42,7 @@ def test_rows_that_lose_all_their_content_are_not_left_so(database: Database) ->
         synced(database, org_id, "first")
         with database.connect(autocommit=True) as connection:
             before = snapshot(connection)
-            content = [name for name in EMAILS.attributes if not name.endswith("_at")]
-            assert len(simulator.drop(org_id, EMAILS.name, content)) >= FEWEST_BLANKED
+            assert len(simulator.drop(org_id, EMAILS.name, CONTENT)) >= FEWEST_BLANKED
             results = sync(database, org_id, STREAMS_READ, SyncMode.RECONCILE, sync_id="second")
 
             emails = results["people.emails"]
@@ -70,14 +74,60 @@ def test_rows_published_before_a_kill_are_checked_by_the_next_attempt(
         synced(database, org_id, "first")
         with database.connect(autocommit=True) as connection:
             before = snapshot(connection)
-            simulator.drop(org_id, EMAILS.name, [name for name in EMAILS.attributes if not name.endswith("_at")])
+            simulator.drop(org_id, EMAILS.name, CONTENT)
             with monkeypatch.context() as patch, pytest.raises(Killed):
-                patch.setattr("openfaith_pipeline.sync.attempt.compensate", die)
+                patch.setattr("openfaith_pipeline.sync.checked.compensate", die)
                 sync(database, org_id, STREAMS_READ, SyncMode.RECONCILE, sync_id="second")
             assert differing(before, snapshot(connection)) != []
             results = sync(database, org_id, STREAMS_READ, SyncMode.RECONCILE, sync_id="second")
             assert results["people.emails"].status == "failed"
             assert differing(before, snapshot(connection)) == []
+
+
+def test_a_check_is_of_the_sync_that_published_whichever_came_since(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def after_another(database: Database, org_id: str, sync_id: str, stream: Stream) -> Compensation | None:
+        assert sync(database, org_id, [stream], sync_id="between")[stream.name].status == "succeeded"
+        return compensation.compensate(database, org_id, sync_id, stream)
+
+    with running_simulator(made_up_churches(1, people=60), rate_limit=GENEROUS) as simulator:
+        [org_id] = connect(database, simulator)
+        sync(database, org_id, [EMAILS])
+        before = stored(database, org_id, EMAILS)
+        simulator.drop(org_id, EMAILS.name, CONTENT)
+        monkeypatch.setattr("openfaith_pipeline.sync.checked.compensate", after_another)
+        assert sync(database, org_id, [EMAILS], SyncMode.RECONCILE)[EMAILS.name].status == "failed"
+        assert stored(database, org_id, EMAILS) == before
+
+
+@pytest.mark.parametrize("is_freed", [True, False])
+def test_a_rollback_waits_for_another_sync_of_the_stream_or_says_that_the_rows_are_still_there(
+    database: Database, monkeypatch: pytest.MonkeyPatch, is_freed: bool
+) -> None:
+    holders = iter(["elsewhere:1:a delivery", None] if is_freed else ["elsewhere:1:a long sync"])
+    roll_back = compensation.roll_back
+
+    def meet_another(database: Database, order: RollbackOrder) -> list[OrgRollback]:
+        with database.connect() as connection:
+            connection.execute(
+                "UPDATE sync.stream_states SET holder = %s, lease_expires_at = now() + interval '1 h'", (next(holders),)
+            )
+        return roll_back(database, order)
+
+    with running_simulator(made_up_churches(1, people=60), rate_limit=GENEROUS) as simulator:
+        [org_id] = connect(database, simulator)
+        sync(database, org_id, [EMAILS])
+        before = stored(database, org_id, EMAILS)
+        simulator.drop(org_id, EMAILS.name, CONTENT)
+        monkeypatch.setattr(compensation, "roll_back", meet_another)
+        if not is_freed:
+            monkeypatch.setattr(compensation, "BUSY_PATIENCE_SECONDS", -1.0)
+        result = sync(database, org_id, [EMAILS], SyncMode.RECONCILE, sync_id="blanking")[EMAILS.name]
+        assert result.status == "failed"
+        assert (stored(database, org_id, EMAILS) == before) == is_freed
+        if not is_freed:
+            assert "openfaith-pipeline rollback blanking" in str(result.error)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +180,7 @@ def test_a_rollback_is_put_off_while_a_turn_that_began_since_holds_the_streams(
 ) -> None:
     [org_id] = connect(database, simulator)
     synced(database, org_id, "first")
-    monkeypatch.setattr(cancellation, "_PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(cancellation, "BUSY_PATIENCE_SECONDS", -1.0)
     with database.connect(autocommit=True) as connection, open_instance(database.settings, database) as instance:
         before = snapshot(connection)
         change_the_source(simulator, org_id)

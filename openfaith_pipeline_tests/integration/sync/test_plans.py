@@ -151,6 +151,30 @@ def test_a_plan_shows_every_kind_of_change_and_applying_it_makes_them(
     assert differences(database, simulator, org_id, STREAMS) == []
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_applying_is_checked_as_a_sync_is_also_by_the_attempt_after_one_that_was_killed(
+    database: Database, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    emails = [people.EMAILS]
+    with running_simulator(made_up_churches(1, people=60), rate_limit=GENEROUS) as simulator:
+        [org_id] = connect(database, simulator)
+        sync(database, org_id, emails)
+        before = stored(database, org_id, people.EMAILS)
+        simulator.drop(org_id, "people.emails", [name for name in people.EMAILS.attributes if not name.endswith("_at")])
+        sync_id, plan = make_plan(database, org_id, emails, SyncMode.RECONCILE)
+        assert plan.results["people.emails"].updated == len(before)
+        if is_killed:
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr("openfaith_pipeline.sync.checked.compensate", die)
+                apply_plan(database, org_id, sync_id, emails, SyncMode.RECONCILE)
+        result = apply_plan(database, org_id, sync_id, emails, SyncMode.RECONCILE)["people.emails"]
+        assert result.status == "failed" and "rows_keep_their_content failed" in str(result.error)
+        assert stored(database, org_id, people.EMAILS) == before
+
+
 def test_a_merge_alone_shows_the_person_it_ends(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     sync(database, org_id, STREAMS)
