@@ -17,6 +17,7 @@ from openfaith_pipeline.load.left_out import keep_unasked, note_left_out
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.lost_parents import note_parents_read
 from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
+from openfaith_pipeline.load.overtaken import drop_staged_overtaken
 from openfaith_pipeline.load.row_merge import merge_rows, write_rows
 from openfaith_pipeline.load.sessions import Session, joined_with
 from openfaith_pipeline.load.staging import encode_completed, stage
@@ -99,6 +100,7 @@ async def publish_stream(
 ) -> Published:
     """Publish the session's staged rows of a stream, and mark rows as deleted, in the caller's transaction."""
     await drop_staged_merged(connection, session, stream)
+    await drop_staged_overtaken(connection, session, stream)
     await gather_parents(connection, session, stream)
     keeps_links = await keep_unasked(connection, session, stream)
     counts = await merge_rows(connection, session, stream)

@@ -54,7 +54,7 @@ class Session:
     readings: how often it was begun from its first page.
     sightings: by stream name, the attributes that this attempt saw.
     named: by stream name, the parents that records staged by this attempt have told. is_resumed: an earlier attempt
-        has staged others.
+        has staged others, in so many pages_before.
     quarantined: the streams with records that this attempt has entered in quarantine.
     erased: the org's erased records, once they were needed.
     withheld: by stream name, the marks (in hexadecimal) of erased records that were listed, once for each listing.
@@ -73,6 +73,7 @@ class Session:
     sightings: dict[str, Sightings] = field(default_factory=dict)
     named: dict[str, set[str]] = field(default_factory=dict)
     is_resumed: bool = False
+    pages_before: int = 0
     quarantined: set[str] = field(default_factory=set)
     erased: Erased | None = None
     withheld: dict[str, list[str]] = field(default_factory=dict)
@@ -120,7 +121,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
         if stored and is_same and not (is_anew and is_foreign):
             await _adopt(connection, request, found)
             end = None if stored["end"] is None else End.read(stored["end"])
-            resumed = {**_place_in(stored), "end": end, "is_resumed": True}
+            resumed = {**_place_in(stored), "end": end, "is_resumed": True, "pages_before": stored["pages"]}
         else:
             await _abandon(connection, request.org_id, walk.streams, unfinished)
             found = await _begin(connection, request, walk)

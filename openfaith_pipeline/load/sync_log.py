@@ -11,6 +11,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import RESUMABLE_FOR
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.leases import LEASE_TTL
 from openfaith_pipeline.orgs.newest_syncs import NEWEST_ATTEMPTS
@@ -240,13 +241,16 @@ async def finished_streams(
     sync_id: str,
     streams: Sequence[Stream],
 ) -> dict[str, dict[str, Any]]:
-    """Streams of this org that earlier attempts of the sync have published, as stored; the last of several readings."""
+    """Streams of this org that earlier attempts of the sync have published, as stored; the last of several readings.
+
+    What was published longer ago than a walk may be continued is read again.
+    """
     cursor = await connection.execute(
         "SELECT done.*, extract(epoch FROM done.finished_at - done.started_at)::float8 AS seconds, state.row_count"
         " FROM sync.stream_syncs AS done JOIN sync.stream_states AS state USING (org_id, stream)"
         " WHERE done.sync_id = %s AND done.org_id = %s AND done.stream = ANY(%s) AND done.status = ANY(%s)"
-        " ORDER BY done.id",
-        (sync_id, org_id, [stream.name for stream in streams], list(PUBLISHED)),
+        " AND done.finished_at > now() - %s ORDER BY done.id",
+        (sync_id, org_id, [stream.name for stream in streams], list(PUBLISHED), RESUMABLE_FOR),
     )
     return {row["stream"]: row for row in await cursor.fetchall()}
 

@@ -14,12 +14,13 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog.walk import Page
+from openfaith_pipeline.catalog.walk import Page, Record
 from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import DatabaseUnavailable, LeaseLost, StreamBusy, TransientError
+from openfaith_pipeline.load.arrivals import publish_arrivals
 from openfaith_pipeline.load.leases import LEASE_TTL, renew
-from openfaith_pipeline.load.sessions import Session, SyncRequest, open_session
+from openfaith_pipeline.load.sessions import ARRIVED, ARRIVED_PREFIX, Session, SyncRequest, open_session
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.settings import environment_with, load_settings
@@ -286,6 +287,61 @@ def test_after_a_deploy_that_added_a_stream_only_changed_walks_start_anew(
 async def _committing_and_dying(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
     await commit_page(connection, session, page)
     raise TransientError("its process ended")
+
+
+def test_what_was_published_half_a_day_before_the_next_attempt_is_read_again(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id, _] = connect(database, simulator)
+    tabs = STREAMS["people.tabs"]
+    sync(database, org_id, [tabs], sync_id="sync_of_a_machine_that_slept")
+    simulator.edit(org_id, tabs.name, count=1)
+    sync(database, org_id, [tabs], sync_id="sync_of_a_machine_that_slept")
+    assert differences(database, simulator, org_id, [tabs]) != []
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.stream_syncs SET finished_at = finished_at - interval '13 hours'")
+    assert statuses(sync(database, org_id, [tabs], sync_id="sync_of_a_machine_that_slept")) == {}
+    assert differences(database, simulator, org_id, [tabs]) == []
+
+
+def _arrive(database: Database, org_id: str, records: list[Record], gone: list[str]) -> None:
+    """Publish a webhook's records of emails."""
+
+    async def run() -> None:
+        async with database.pool(size=1, row_factory=dict_row) as pool, pool.connection() as connection:
+            request = SyncRequest(org_id, f"{ARRIVED_PREFIX}of_a_test", ARRIVED, "elsewhere:1:applier")
+            emails = STREAMS["people.emails"]
+            await publish_arrivals(connection, request, [emails], {emails.name: records}, {emails.name: gone})
+
+    with database.connect() as connection:
+        begin_sync(connection, SyncStart(f"{ARRIVED_PREFIX}of_a_test", None, ARRIVED, "webhook", {}))
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_pages_of_an_earlier_attempt_undo_nothing_that_a_webhook_has_brought_since(
+    database: Database, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch, is_deleted: bool
+) -> None:
+    [org_id, _] = connect(database, simulator)
+    emails = STREAMS["people.emails"]
+    simulator.add(org_id, emails.name, count=250)
+    sync(database, org_id, [emails])
+    simulator.edit(org_id, emails.name, [int(record["id"]) for record in simulator.truth(org_id, emails.name)])
+    with monkeypatch.context() as patch:
+        patch.setattr("openfaith_pipeline.sync.reading.commit_page", _committing_and_dying)
+        sync(database, org_id, [emails], sync_id="sync_continued")
+    with database.connect() as connection:
+        staged = connection.execute("SELECT id FROM staging.people__emails ORDER BY id LIMIT 1").fetchone()
+    [identifier] = staged or ()
+    if is_deleted:
+        simulator.delete(org_id, emails.name, [int(identifier)])
+        _arrive(database, org_id, [], [identifier])
+    else:
+        simulator.edit(org_id, emails.name, [int(identifier)])
+        resource = next(record for record in simulator.truth(org_id, emails.name) if record["id"] == identifier)
+        _arrive(database, org_id, [Record(resource, {})], [])
+    assert statuses(sync(database, org_id, [emails], sync_id="sync_continued")) == {}
+    assert differences(database, simulator, org_id, [emails]) == []
 
 
 def _entries(database: Database) -> list[tuple[str, str]]:
