@@ -67,5 +67,5 @@ def _acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iter
 
 def _end_if_canceled(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> None:
     run = context.instance.get_run_by_id(context.run.run_id)
-    if run and run.status is dg.DagsterRunStatus.CANCELING:
+    if run and run.status in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}:
         raise Failed("The run was terminated.")

@@ -12,6 +12,7 @@ from typing import Any, Final
 import dagster as dg
 from psycopg import Connection
 
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.coordinator import BACKFILL_PRIORITY
 from openfaith_pipeline.defs.dagster_private import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 from openfaith_pipeline.defs.jobs import SYNC_JOB
@@ -42,7 +43,7 @@ from openfaith_pipeline.load.sync_log import finish_sync
 from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.sources import streams_of_source
 from openfaith_pipeline.sync.results import SyncMode
-from openfaith_pipeline.workflows.execution import outcome_of
+from openfaith_pipeline.workflows.execution import Executor, outcome_of
 from openfaith_pipeline.workflows.registry import get_workflow
 
 _PRIORITIES: Final[Mapping[str, str]] = {"webhook": "20", "api": "10", "backfill": BACKFILL_PRIORITY}
@@ -53,13 +54,15 @@ _BEGUN: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
 _log = logging.getLogger(__name__)
 
 
-def serve_requests(instance: dg.DagsterInstance, connection: Connection[Any]) -> list[dg.RunRequest]:
+def serve_requests(
+    instance: dg.DagsterInstance, database: Database, connection: Connection[Any]
+) -> list[dg.RunRequest]:
     """Record the states of requests' runs, claim due requests, and return the runs to launch."""
     claimed = claimed_requests(connection)
     runs = _newest_runs(instance, claimed)
     for request in claimed:
         with _ended_if_impossible(connection, request):
-            _follow(instance, connection, request, runs.get(request.request_id))
+            _follow(instance, database, connection, request, runs.get(request.request_id))
         connection.commit()
     fail_orphans(connection)
     claim_requests(connection)
@@ -130,7 +133,11 @@ def _run_key(request: Request) -> str:
 
 
 def _follow(
-    instance: dg.DagsterInstance, connection: Connection[Any], request: Request, record: dg.RunRecord | None
+    instance: dg.DagsterInstance,
+    database: Database,
+    connection: Connection[Any],
+    request: Request,
+    record: dg.RunRecord | None,
 ) -> None:
     """record: the request's newest run."""
     if record is None or record.dagster_run.status is _BEFORE_QUEUE:
@@ -145,9 +152,24 @@ def _follow(
     elif run.is_success:
         finish_request(connection, request.request_id, "succeeded", None, _outcome(connection, request)[1])
     elif run.status is dg.DagsterRunStatus.CANCELED or request.cancel_requested_at is not None:
-        _finish_badly(connection, request, "canceled", f"run {run.run_id} was terminated")
+        _cancel(database, connection, request, run)
     elif not is_retried(instance, run):
         _finish_badly(connection, request, "failed", f"run {run.run_id} failed; see its log in Dagster")
+
+
+def _cancel(database: Database, connection: Connection[Any], request: Request, run: dg.DagsterRun) -> None:
+    """Undo what the run did, wherever it was terminated: in an activity, between two of them, or by a kill.
+
+    An activity that could not be interrupted may outlive its run. It is looked at again when it has ended.
+    """
+    told = f"run {run.run_id} was terminated"
+    if not _is_sync(request) and request.run_id in {None, run.run_id}:
+        executor = Executor(database, request.request_id, sleep=lambda _: None)  # other requests wait meanwhile
+        if executor.is_under_way():
+            return
+        if stuck := executor.undo_all():
+            told += f"; not undone, repair by hand: {', '.join(stuck)}"
+    _finish_badly(connection, request, "canceled", told)
 
 
 def _finish_badly(connection: Connection[Any], request: Request, status: str, reason: str) -> None:

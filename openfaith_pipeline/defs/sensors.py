@@ -38,7 +38,7 @@ def requests_sensor(
     context: dg.SensorEvaluationContext, database: DatabaseResource
 ) -> list[dg.RunRequest] | dg.SkipReason:
     with database.connect() as connection:
-        wanted = serve_requests(context.instance, connection)
+        wanted = serve_requests(context.instance, database.database, connection)
     return wanted or dg.SkipReason("Nothing waits for a run.")
 
 

@@ -63,15 +63,6 @@ def _carry_out(context: dg.OpExecutionContext, executor: Executor, activity: Act
         raise dg.RetryRequested(activity.retry.attempts, trouble.wait.total_seconds()) from trouble
     except ActivityFailed as failure:
         raise Failed(str(failure)) from failure
-    except dg.DagsterExecutionInterruptedError:
-        _undo_if_canceled(context, executor)
-        raise
-
-
-def _undo_if_canceled(context: dg.OpExecutionContext, executor: Executor) -> None:
-    run = context.instance.get_run_by_id(context.run.run_id)
-    if run and run.status is dg.DagsterRunStatus.CANCELING:
-        executor.undo_all()
 
 
 WORKFLOW_JOBS: Final = tuple(_job(workflow) for workflow in WORKFLOWS.values() if not workflow.is_sync)

@@ -5,7 +5,7 @@ atomic. The caller commits.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -24,9 +24,18 @@ class Done:
     error: str | None
 
 
+_KEY: Final = "hashtextextended('openfaith.execution.' || %s, 0)"
+
+
 def lock_execution(connection: Connection[Any], request_id: str) -> None:
     """Keep other processes from running anything of the execution until the transaction ends."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('openfaith.execution.' || %s, 0))", (request_id,))
+    connection.execute(f"SELECT pg_advisory_xact_lock({_KEY})", (request_id,))
+
+
+def try_execution(connection: Connection[Any], request_id: str) -> bool:
+    """Lock the execution as `lock_execution` does unless another process has; returns whether it is locked now."""
+    row = connection.execute(f"SELECT pg_try_advisory_xact_lock({_KEY})", (request_id,)).fetchone()
+    return bool(row and row[0])
 
 
 def read_activities(connection: Connection[Any], request_id: str) -> dict[str, Done]:

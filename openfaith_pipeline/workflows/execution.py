@@ -18,6 +18,7 @@ from openfaith_pipeline.workflows.activity_log import (
     note_trouble,
     read_activities,
     succeed_activity,
+    try_execution,
     undo_activity,
 )
 from openfaith_pipeline.workflows.definition import Activity, ActivityFailed, Execution, Workflow
@@ -63,6 +64,11 @@ class Executor:
             return self._do(workflow.activity(name))
         except Exception as error:  # noqa: BLE001 - an activity is someone's code: whatever it raises, it is kept or undone
             return self._judge(workflow.activity(name), attempt, error)
+
+    def is_under_way(self) -> bool:
+        """Whether some process is in an activity, or undoes one."""
+        with self.database.connect() as connection:
+            return not try_execution(connection, self.request_id)
 
     def undo_all(self) -> list[str]:
         """Undo completed activities in reverse order; returns the names of those that could not be undone."""

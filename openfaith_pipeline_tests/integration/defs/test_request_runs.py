@@ -18,6 +18,7 @@ from openfaith_pipeline.defs.retries import lost_retries
 from openfaith_pipeline.defs.sensors import requests_sensor
 from openfaith_pipeline.inbox.requests import Ask, Request, cancel_request, get_request, resume_request, submit
 from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline.workflows.activity_log import lock_execution
 from openfaith_pipeline.workflows.execution import Executor
 from openfaith_pipeline_tests.integration.inbox.conftest import connected_org
 
@@ -43,7 +44,7 @@ class Desk:
     def tick(self) -> list[dg.RunRequest]:
         """The runs of this org that the sensor requests."""
         with self.database.connect() as connection:
-            wanted = serve_requests(self.instance, connection)
+            wanted = serve_requests(self.instance, self.database, connection)
         return [each for each in wanted if each.tags["openfaith/org"] == self.org_id]
 
     def lost(self) -> list[dg.RunRequest]:
@@ -120,7 +121,7 @@ def test_the_runs_of_all_requests_are_looked_up_together(
 
     monkeypatch.setattr(desk.instance, "get_run_records", counted)
     with desk.database.connect() as connection:
-        wanted = serve_requests(desk.instance, connection)
+        wanted = serve_requests(desk.instance, desk.database, connection)
     assert {each.org_id for each in desks} <= {each.tags["openfaith/org"] for each in wanted}
     assert len(looks) <= 2
     for request_id in request_ids:
@@ -241,9 +242,8 @@ def test_a_request_that_this_version_cannot_carry_out_fails_alone(desk: Desk) ->
 
 
 def test_a_workflow_is_run_by_its_job_and_its_results_are_kept(desk: Desk) -> None:
-    payload = {"organizationId": desk.org_id, "name": "First Church", "slug": "first", "userId": "user_1"}
     with desk.database.connect() as connection:
-        request, _ = submit(connection, Ask("CreateOrgWorkflow", desk.org_id, payload, "api"))
+        request, _ = submit(connection, Ask("CreateOrgWorkflow", desk.org_id, _first_church(desk), "api"))
     carried_out(desk)
 
     ended = desk.request(request.request_id)
@@ -279,26 +279,54 @@ def test_a_workflow_that_fails_for_good_says_why_and_may_be_resumed(desk: Desk) 
     assert again.run_key == f"{request.request_id}#2"
 
 
-def test_a_workflow_that_is_terminated_is_undone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", ["in the second", "between the two", "killed"])
+def test_a_workflow_that_is_terminated_is_undone(desk: Desk, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     carry_out = Executor.run
 
     def run(executor: Executor, name: str) -> Any:
-        if name == "seed_sacraments":
-            return carry_out(executor, name)
         [run] = desk.instance.get_runs(dg.RunsFilter(tags={"openfaith/request_id": executor.request_id}))
+        if name == "seed_sacraments":
+            carry_out(executor, name)
+            if place == "between the two":
+                desk.instance.report_run_canceling(run)
+            return
         desk.instance.report_run_canceling(run)
-        raise dg.DagsterExecutionInterruptedError
+        if place == "killed":
+            desk.instance.report_run_canceled(run)
+        raise KeyboardInterrupt if place == "killed" else dg.DagsterExecutionInterruptedError
 
     monkeypatch.setattr(Executor, "run", run)
-    payload = {"organizationId": desk.org_id, "name": "First Church", "slug": "first", "userId": "user_1"}
     with desk.database.connect() as connection:
-        request, _ = submit(connection, Ask("CreateOrgWorkflow", desk.org_id, payload, "api"))
+        request, _ = submit(connection, Ask("CreateOrgWorkflow", desk.org_id, _first_church(desk), "api"))
     carried_out(desk)
 
     assert desk.request(request.request_id).status == "canceled"
+    assert _seeded(desk) == 0
+
+
+def test_a_terminated_workflow_is_undone_after_an_activity_that_outlives_its_run(desk: Desk) -> None:
+    with desk.database.connect() as connection:
+        request, _ = submit(connection, Ask("CreateOrgWorkflow", desk.org_id, _first_church(desk), "api"))
+    [wanted] = desk.tick()
+    run = desk.instance.create_run_for_job(definitions().resolve_job_def(str(wanted.job_name)), tags=wanted.tags)
+    Executor(desk.database, request.request_id).run("seed_sacraments")
+    with desk.database.connect() as activity:
+        lock_execution(activity, request.request_id)
+        desk.instance.report_run_canceled(run)
+        desk.tick()
+        assert (desk.request(request.request_id).is_open, _seeded(desk)) == (True, 3)
+    desk.tick()
+    assert (desk.request(request.request_id).status, _seeded(desk)) == ("canceled", 0)
+
+
+def _first_church(desk: Desk) -> dict[str, str]:
+    return {"organizationId": desk.org_id, "name": "First Church", "slug": "first", "userId": "user_1"}
+
+
+def _seeded(desk: Desk) -> int:
     with desk.database.connect() as connection:
         seeded = connection.execute('SELECT FROM openfaith_sacraments WHERE "orgId" = %s', (desk.org_id,))
-        assert seeded.fetchall() == []
+        return len(seeded.fetchall())
 
 
 def carried_out(desk: Desk) -> None:
