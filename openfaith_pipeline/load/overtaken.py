@@ -1,7 +1,7 @@
-"""Staged versions of records that were written since, by a webhook or another stream's sync, and would undo that.
+"""Staged versions of records that were written since, as by a webhook, and would undo that.
 
-Nobody else writes a stream while its lease is held. But a process may have ended with pages staged, and the attempt that
-continues them publishes them as they were read then.
+Nobody else writes a stream while its lease is held. But a process may have ended with pages staged, and the attempt
+that continues them publishes them as they were read then. Of deleted rows nothing is staged, see `mark_deleted`.
 """
 
 from functools import cache
@@ -13,13 +13,13 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.load.sessions import Session
 
-# A record that this attempt has met again is as new as can be. A row is marked deleted as its record was last changed.
+# A record that this attempt has met again is as new as can be.
 _DROP: Final = """
 DELETE FROM {staging} AS staged USING {raw} AS present
 WHERE staged._stream_sync_id = %(id)s AND staged._page <= %(pages)s
   AND present.org_id = %(org_id)s AND present.id = staged.id
   AND present._synced_at > %(started_at)s AND present._sync_id <> %(sync_id)s
-  AND (present._deleted_at IS NOT NULL OR NOT {is_newer})
+  AND present._deleted_at IS NULL AND NOT {is_newer}
   AND NOT EXISTS (SELECT FROM {staging} AS again
       WHERE again._stream_sync_id = %(id)s AND again.id = staged.id AND again._page > %(pages)s)
 """

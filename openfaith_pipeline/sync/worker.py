@@ -94,7 +94,7 @@ async def opened(
 
 
 def when_free(act: Callable[[], T], patience_seconds: float) -> T:
-    """The result of `act`, tried again while another sync holds its streams. Raises StreamBusy if it still does then."""
+    """The result of `act`, tried again while another sync holds its streams. Raises StreamBusy if that lasts."""
     deadline = monotonic() + patience_seconds
     while True:
         try:
