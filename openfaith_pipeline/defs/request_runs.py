@@ -158,7 +158,7 @@ def _follow(
 
 
 def _cancel(database: Database, connection: Connection[Any], request: Request, run: dg.DagsterRun) -> None:
-    """Undo what the run did, wherever it was terminated: in an activity, between two of them, or by a kill.
+    """Undo the activities of the run, wherever it was terminated: in an activity, between two of them, or by a kill.
 
     An activity that could not be interrupted may outlive its run. It is looked at again when it has ended.
     """

@@ -26,7 +26,7 @@ WHERE staged._stream_sync_id = %(id)s AND staged._page <= %(pages)s
 
 
 async def drop_staged_overtaken(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
-    """Drop what earlier attempts have staged of records whose rows others have written since, if that is newer."""
+    """Drop versions staged by earlier attempts of records whose rows others have written since, if those are newer."""
     if session.pages_before:
         asked = {
             "id": session.ids[stream.name],

@@ -243,7 +243,7 @@ async def finished_streams(
 ) -> dict[str, dict[str, Any]]:
     """Streams of this org that earlier attempts of the sync have published, as stored; the last of several readings.
 
-    What was published longer ago than a walk may be continued is read again.
+    A stream that was published longer ago than a walk may be continued is read again.
     """
     cursor = await connection.execute(
         "SELECT done.*, extract(epoch FROM done.finished_at - done.started_at)::float8 AS seconds, state.row_count"

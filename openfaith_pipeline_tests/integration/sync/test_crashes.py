@@ -289,7 +289,7 @@ async def _committing_and_dying(connection: AsyncConnection[Any], session: Sessi
     raise TransientError("its process ended")
 
 
-def test_what_was_published_half_a_day_before_the_next_attempt_is_read_again(
+def test_a_stream_published_half_a_day_before_the_next_attempt_is_read_again(
     database: Database, simulator: SimulatorClient
 ) -> None:
     [org_id, _] = connect(database, simulator)
