@@ -5,8 +5,9 @@ import binascii
 import os
 import re
 from collections.abc import Collection
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -22,6 +23,11 @@ from openfaith_pipeline.home import find_home
 from openfaith_pipeline.text.urls import HttpUrl, parse_http_url
 
 _ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"
+_PREFIX: Final = "OPENFAITH_"
+_READ_ELSEWHERE: Final = frozenset(
+    {"OPENFAITH_CODE_SERVER_HOST", "OPENFAITH_CODE_SERVER_PORT", "OPENFAITH_DATABASE_URL"}
+)
+"""Variables that are no settings: two are for our workspace.yaml, one is for the `defs.yaml` of another Dagster."""
 
 
 class _DocumentedVariables(EnvSettingsSource):
@@ -226,6 +232,17 @@ def load_settings() -> Settings:
             for detail in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"the environment is not usable: {problems}") from None
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """Variables that are named like settings and that nothing reads, each with the most similar one that is read."""
+    known = {*_READ_ELSEWHERE, *(str(field.validation_alias) for field in Settings.model_fields.values())}
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+    meant = {name.removeprefix(_PREFIX): name for name in known if name.startswith(_PREFIX)}
+    return {
+        name: next((meant[near] for near in get_close_matches(name.removeprefix(_PREFIX), meant, n=1)), None)
+        for name in unknown
+    }
 
 
 def shared_variable(name: str) -> tuple[str, str] | None:

@@ -175,12 +175,16 @@ app = typer.Typer(
 
 
 @app.callback()
-def _all(version: Version = False) -> None:
+def _all(_version: Version = False) -> None:
     """Sync Planning Center Online into the OpenFaith database.
 
     An org is named by its id, by a beginning of it that no other has, or by its church's name. --json prints one JSON
     document on stdout. Start with: openfaith-pipeline demo
     """
+    from openfaith_pipeline.settings import unknown_variables
+
+    for name, meant in unknown_variables().items():
+        terminal.say(f"{name} is no setting and is ignored" + (f"; is {meant} meant?" if meant else ""))
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -64,3 +64,21 @@ def test_help_is_in_whole_sentences_and_names_no_types_of_python() -> None:
     assert "  ORG  The orgs, each by its id" in shown["sync"]
     assert "--mode <incremental|reconcile|full_refresh>" in shown["sync"]
     assert "--if-busy <refuse|wait|join>" in shown["sync"]
+
+
+def test_a_variable_that_nothing_reads_is_named_with_the_likeliest_one_and_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENFAITH_FRESHNES_HOURS", "pl4nted")
+    monkeypatch.setenv("OPENFAITH_ZZZ", "pl4nted")
+    monkeypatch.setenv("OPENFAITH_FRESHNESS_HOURS", "12")
+    monkeypatch.setenv("OPENFAITH_DATABASE_URL", "postgresql://")
+
+    module.app(["catalog", "--stream", "people.emails", "--json"], standalone_mode=False)
+
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)
+    assert shown.err.splitlines() == [
+        "OPENFAITH_FRESHNES_HOURS is no setting and is ignored; is OPENFAITH_FRESHNESS_HOURS meant?",
+        "OPENFAITH_ZZZ is no setting and is ignored",
+    ]
