@@ -76,10 +76,12 @@ Written by `make docs` from the declarations in `openfaith_pipeline/planning_cen
 Schema `{schema}` has views for people who query, in plain names: rows that are live, names instead of ids alone, money
 in cents and as a number, times in UTC and in the church's own zone (`..._local`). Each view has the church as its first
 column, `org_id`, so that a query is about one church; `{schema}.churches` lists their ids. The queries below are for
-the first church of `openfaith-pipeline demo`. Run them in psql or in any program that speaks to Postgres:
+the first church of `openfaith-pipeline demo`. Run them in the psql that comes along, or in any program that speaks to
+Postgres, by the address that `openfaith-pipeline db url` prints:
 
 ```sh
-psql "$(openfaith-pipeline db url)" -c "SELECT * FROM {schema}.churches"
+openfaith-pipeline db psql                                            # \\q leaves it
+openfaith-pipeline db psql -- -c "SELECT * FROM {schema}.churches"    # one query
 ```
 
 - A view shows only what was synced: one over a product that the church does not sync is empty.

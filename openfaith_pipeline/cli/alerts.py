@@ -32,7 +32,7 @@ def show(org: OrgOption = None, with_resolved: WithResolved = False, as_json: te
       openfaith-pipeline alerts list
       openfaith-pipeline alerts list --org org_01k5t0w2m1e9qv4y8z3n7b6c5d --all --json
 
-    Exit codes: 0 listed; 1 the database does not answer; 2 configuration.
+    Exit codes: 0 listed; 1 the database does not answer; 2 no such org.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
         alerts = list_alerts(connection, org_id=only_org_id(connection, org), with_resolved=with_resolved)

@@ -48,7 +48,7 @@ def backup(
     Credentials of churches are in it encrypted, and of no use without the key, which is not in it unless --with-key
     puts it there. docs/operate.md says which other things to keep.
 
-    Example:
+    Examples:
       openfaith-pipeline db backup /backups/openfaith-$(date +%F).backup
 
     Exit codes: 0 written and verified; 1 it could not be written; 2 the file exists, or no pg_dump fits the server.

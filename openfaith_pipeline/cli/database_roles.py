@@ -34,10 +34,7 @@ RoleOption = Annotated[
     ),
 ]
 
-roles_app = typer.Typer(
-    invoke_without_command=True,
-    help="Make the roles of the database: a writer for syncs, and readers that see the rows of their churches only.",
-)
+roles_app = typer.Typer(invoke_without_command=True)
 
 
 @roles_app.callback()

@@ -216,8 +216,8 @@ def reencrypt_all(as_json: terminal.JsonOption = False) -> None:
     Examples:
       openfaith-pipeline org reencrypt
 
-    Exit codes: 0 all have the newest key; 1 no key decrypts some of them, or the database does not answer;
-                2 configuration.
+    Exit codes: 0 all have the newest key; 1 no key decrypts some of them, or the database does not answer; 2
+    configuration.
     """
     from openfaith_pipeline.connections.reencryption import (
         reencrypt,
@@ -244,8 +244,7 @@ def reencrypt_all(as_json: terminal.JsonOption = False) -> None:
 def refresh_tokens(as_json: terminal.JsonOption = False) -> None:
     """Refresh the OAuth tokens that expire within 70 minutes, as the hourly schedule does; others are left alone.
 
-    Exit codes: 0 all due ones are refreshed; 1 some are not, named, or the database does not answer;
-                2 configuration.
+    Exit codes: 0 all due ones are refreshed; 1 some are not, named, or the database does not answer; 2 configuration.
     """
     with open_database(load_settings()) as database:
         outcomes = refresh_due_tokens(database)

@@ -175,4 +175,6 @@ def _plain(credentials: Credentials) -> dict[str, str | None]:
 
 
 def _missing(org_id: str) -> ConfigurationError:
-    return ConfigurationError(f"{org_id} has no credentials: connect it again with openfaith-pipeline org add")
+    return ConfigurationError(
+        f"{org_id} has no credentials: connect it again with openfaith-pipeline org add {org_id} --app-id ..."
+    )

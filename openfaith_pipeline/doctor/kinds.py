@@ -157,7 +157,7 @@ _SERVER: Final = (
         Area.DATABASE,
         Severity.WARNING,
         "the rows are erased, but files of tables may still have bytes of them",
-        "the same person erase or org erase again; openfaith-pipeline dev, or dagster, also does it once a day",
+        "the same person erase or org erase again; openfaith-pipeline dev, or dagster daemon, also does it once a day",
     ),
     Kind(
         "extension_behind",
@@ -180,8 +180,8 @@ _SYNCS: Final = (
         Area.SYNCS,
         Severity.WARNING,
         "syncs are recorded as running whose process is gone",
-        "openfaith-pipeline syncs list ends those of a terminal, openfaith-pipeline dagster those of its runs;"
-        " the next sync continues from where they were",
+        "openfaith-pipeline syncs list ends those of a terminal, openfaith-pipeline dev or dagster daemon those of"
+        " Dagster's runs; the next sync continues from where they were",
     ),
     Kind(
         "leases_left",
@@ -195,7 +195,7 @@ _SYNCS: Final = (
         Area.SYNCS,
         Severity.WARNING,
         "unfinished readings are older than OPENFAITH_ABANDONED_HOURS: the daily maintenance does not run",
-        "openfaith-pipeline dev, or openfaith-pipeline dagster, runs it",
+        "openfaith-pipeline dev, or openfaith-pipeline dagster daemon, runs it",
     ),
 )
 _CONNECTIONS: Final = (
@@ -211,21 +211,22 @@ _CONNECTIONS: Final = (
         Area.CONNECTIONS,
         Severity.ERROR,
         "the church has no credentials",
-        "openfaith-pipeline org add {org}",
+        "openfaith-pipeline org add {org} --app-id ...",
     ),
     Kind(
         "needs_reconnect",
         Area.CONNECTIONS,
         Severity.ERROR,
         "Planning Center refuses the credentials",
-        "openfaith-pipeline org add {org}, with a new token",
+        "openfaith-pipeline org add {org} --app-id ..., with a new token",
     ),
     Kind(
         "credentials_unreadable",
         Area.CONNECTIONS,
         Severity.ERROR,
         "the stored credentials cannot be decrypted",
-        "set OPENFAITH_ENCRYPTION_KEYS to the key that encrypted them, or openfaith-pipeline org add {org}",
+        "set OPENFAITH_ENCRYPTION_KEYS to the key that encrypted them, or"
+        " openfaith-pipeline org add {org} --app-id ...",
     ),
     Kind(
         "source_withholds",
@@ -255,7 +256,7 @@ _STREAMS: Final = (
         Area.STREAMS,
         Severity.WARNING,
         "these streams have not succeeded within OPENFAITH_FRESHNESS_HOURS",
-        "openfaith-pipeline sync {org}, and have openfaith-pipeline dev or dagster run",
+        "openfaith-pipeline sync {org}, and have openfaith-pipeline dev or dagster daemon run",
     ),
     Kind(
         "streams_drifted",
@@ -299,14 +300,15 @@ _BUDGETS: Final = (
         Area.BUDGETS,
         Severity.WARNING,
         "Planning Center wants no requests for a while",
-        "wait; if it happens often, lower OPENFAITH_REQUESTS_PER_MINUTE or find the other programs that use this token",
+        "wait; if it happens often, find the other programs that use this token, or sync less often:"
+        " openfaith-pipeline org set {org} --every 1h",
     ),
     Kind(
         "budget_crowded",
         Area.BUDGETS,
         Severity.NOTE,
         "requests wait for the rate budget",
-        "wait, or sync fewer streams as often: openfaith-pipeline org set {org}",
+        "wait, or sync less often: openfaith-pipeline org set {org} --every 1h",
     ),
 )
 _WEBHOOKS: Final = (
@@ -322,7 +324,7 @@ _WEBHOOKS: Final = (
         Area.DELIVERIES,
         Severity.ERROR,
         "deliveries are due, and nobody applies them",
-        "openfaith-pipeline serve, or openfaith-pipeline dagster",
+        "openfaith-pipeline serve, or openfaith-pipeline dagster daemon",
     ),
     Kind(
         "deliveries_failed",

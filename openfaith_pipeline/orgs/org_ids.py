@@ -23,5 +23,5 @@ def check_org_id(org_id: str) -> None:
     if prefix != _PREFIX:
         raise UsageError(
             f"{org_id[:80]!r} is not an org id: one is 'org_' and 26 characters, such as {new_org_id()}."
-            " Take it from the OpenFaith application, or let `openfaith-pipeline org add new` make one"
+            " Take it from the OpenFaith application, or let `openfaith-pipeline org add new --app-id ...` make one"
         )

@@ -151,6 +151,6 @@ def _unknown(org_id: str, removed_at: datetime | None = None) -> UnknownOrg:
     if removed_at:
         return UnknownOrg(
             f"{org_id} was removed (org remove) at {removed_at:%Y-%m-%d %H:%M} UTC and is no longer synced;"
-            f" connect it again with: openfaith-pipeline org add {org_id}"
+            f" connect it again with: openfaith-pipeline org add {org_id} --app-id ..."
         )
     return UnknownOrg(f"no org {org_id[:80]!r} is connected; see: openfaith-pipeline org list")
