@@ -104,7 +104,7 @@ class Stream:
         listing where that stream is read anyway.
     asks_all: query parameters without which its listings omit archived or deleted records.
     hidden_under: paths of this stream with a query: further listings that show only the records omitted by the others.
-    deleted_under: a path with a query: a list, under a parent, of the deleted records, which no listing shows.
+    deleted_under: a path with a query: a list of the deleted records, which no listing shows.
         It is a witness for deletions where a deleted record can still be requested; nothing of it is stored.
     is_singleton: `path` holds one record, not a list; under a parent, at most one for each.
     is_listed_only: no path shows a record by itself. A request for one is answered 404, which says nothing of it.

@@ -309,7 +309,7 @@ class Editor:
                 record = table.record(id)
                 record.relations[relation.name] = None
                 _restate(table.shape, record)
-                self._save(table, record, is_quiet=False)
+                self._save(table, record, is_quiet=self._church.traps.is_still_along)
 
     def _relink(self, target: Target, other: int | None) -> None:
         """Redirect every link to a record to another one of its stream, or remove it."""
@@ -324,7 +324,7 @@ class Editor:
                     renamed = (other if id == target[1] else id for id in record.links[name])
                     record.links[name] = list(dict.fromkeys(id for id in renamed if id is not None))
                 if linking:
-                    self._save(table, record, is_quiet=False)
+                    self._save(table, record, is_quiet=self._church.traps.is_still_along)
 
     def _move(self, table: Table, relation: Relation, id: int, target: Target) -> None:
         """Move a record to another target; remove it if the target already has an equal one."""
@@ -335,7 +335,7 @@ class Editor:
             self.delete(table.shape.stream.name, [id])
             return
         _restate(table.shape, record)
-        self._save(table, record, is_quiet=False)
+        self._save(table, record, is_quiet=self._church.traps.is_still_along)
 
 
 def _is_own(name: str) -> bool:

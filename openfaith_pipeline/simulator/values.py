@@ -338,9 +338,10 @@ _RULES: tuple[tuple[re.Pattern[str], ColumnType, Value], ...] = tuple(
         (r"donation\.received_at", _TIMESTAMP, _in_rhythm(lambda s: stamp(s.created_at), _SOMETIME)),
         (r"attendance\.attended", _BOOLEAN, _in_rhythm(_came, _pick(True, False))),
         (r"headcount\.total", _INTEGER, _in_rhythm(_crowd, _whole(60))),
-        # Some of each even in a small church: archived groups and forms, deleted fields and workflows.
+        # Some of each even in a small church: archived groups and forms, deleted fields.
         (r"(group|form)\.archived_at", _TIMESTAMP, lambda sketch: _time(sketch) if sketch.index % 4 == 1 else None),
-        (r"(field_definition|workflow)\.deleted_at", _TIMESTAMP, lambda s: _time(s) if s.index % 4 == 2 else None),
+        (r"field_definition\.deleted_at", _TIMESTAMP, lambda s: _time(s) if s.index % 4 == 2 else None),
+        (r"workflow\.deleted_at", _TIMESTAMP, lambda _: None),  # always null: developers#1234
         (r"song\.hidden", _BOOLEAN, lambda sketch: sketch.index % 9 == 4),
         (r".*\.(deleted|archived|canceled|paused|refunded|expired)_at", _TIMESTAMP, _maybe(0.05, _time)),
     )

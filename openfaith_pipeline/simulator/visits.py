@@ -14,7 +14,7 @@ from openfaith_pipeline.simulator.routes import Kind, Match, Route
 from openfaith_pipeline.simulator.searches import found
 from openfaith_pipeline.simulator.sharing import listed_under
 from openfaith_pipeline.simulator.tables import Table
-from openfaith_pipeline.simulator.unscoped import unscoped
+from openfaith_pipeline.simulator.unscoped import with_deleted
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str]) -> 
     if scope is None:
         return _deleted(church, match, ids, params) or answers.not_found()
     is_silent = scope.table.shape.stream.product.value in church.traps.silent_products
-    if match.route.kind is Kind.UNSCOPED and scope.ids is not None:
-        whole = unscoped(church, match.route, ids[-1], scope.ids, params)
+    whole = with_deleted(church, match.route, ids, scope.ids, params)
+    if whole is not None:
         selection = select(whole, params, church.time_zone)
         return answers.document(*documents.collection(church, whole, selection, url, params, scope.parent))
     if match.route.kind in (Kind.LIST, Kind.EDGE):

@@ -352,7 +352,7 @@ ATTRIBUTES: Final[Mapping[str, Entries]] = {
         "total_unassigned_steps_count": "Steps that nobody is responsible for",
         "total_unassigned_card_count": "Cards that nobody is responsible for",
         "total_overdue_card_count": "Cards that are overdue",
-        "deleted_at": "When it was deleted; null for one that exists",
+        "deleted_at": "Always null: Planning Center does not fill it in",
         "campus_id": "Id of the campus it is for",
         "workflow_category_id": "Id of its category",
     },

@@ -6,7 +6,6 @@ from openfaith_pipeline.planning_center.streams import people_workflows
 
 WORKFLOW_CATEGORIES = Folder(stream=people_workflows.WORKFLOW_CATEGORIES)
 
-# Planning Center still lists deleted workflows and forms, with the time of deletion.
 WORKFLOWS = Folder(
     stream=people_workflows.WORKFLOWS,
     parent="workflow_category",

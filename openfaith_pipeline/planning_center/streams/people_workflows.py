@@ -112,7 +112,8 @@ WORKFLOWS = Stream(
     product=Product.PEOPLE,
     type="Workflow",
     path="/people/v2/workflows",
-    asks_all={"filter": "with_deleted"},
+    # `deleted_at` stays null (developers#1234), so a list that also has the deleted ones does not tell which they are.
+    deleted_under="/people/v2/workflows?filter=only_deleted",
     cursor="updated_at",
     attributes={
         "name": TEXT,

@@ -83,3 +83,16 @@ def test_a_list_that_ignores_its_filter_proves_nothing(
     results = sync(database, church, [TYPES, PLANS], SyncMode.RECONCILE)
     assert "still there" in str(statuses(results)[PLANS.name])
     assert stored(database, church, PLANS).keys() == before.keys()
+
+
+@pytest.mark.parametrize("readable", [(), ("people.workflows", "people.workflow_steps")])
+def test_a_deleted_workflow_is_gone_although_its_time_of_deletion_is_always_null(
+    database: Database, simulator: SimulatorClient, readable: tuple[str, ...]
+) -> None:
+    [org_id] = connect(database, simulator)
+    simulator.set_traps(org_id, Traps(readable_deleted=readable))
+    some = [STREAMS[f"people.{name}"] for name in ("workflow_categories", "workflows", "workflow_steps")]
+    assert statuses(sync(database, org_id, some)) == {}
+    simulator.delete(org_id, "people.workflows", [int(min(stored(database, org_id, STREAMS["people.workflows"])))])
+    assert statuses(sync(database, org_id, some, SyncMode.RECONCILE)) == {}
+    assert differences(database, simulator, org_id, some) == []

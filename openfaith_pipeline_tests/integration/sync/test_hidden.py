@@ -16,7 +16,6 @@ HIDDEN = {
     "groups.groups": "archived_at",
     "people.field_definitions": "deleted_at",
     "people.forms": "archived_at",
-    "people.workflows": "deleted_at",
     "services.songs": "hidden",
 }
 

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
@@ -96,6 +97,25 @@ def test_a_chain_of_merges_in_either_order(database: Database, simulator: Simula
     _bring(database, org_id, mode=SyncMode.RECONCILE)
     assert _standing(database, org_id, [gone, middle, keeper]) == [(str(keeper), False)] * 3
     assert differences(database, simulator, org_id, STREAMS) == []
+
+
+def test_records_that_follow_a_merge_without_a_new_time_are_the_survivors_at_once_and_say_so_in_the_next_reconcile(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id] = connect(database, simulator)
+    simulator.set_traps(org_id, Traps(is_still_along=True))
+    _bring(database, org_id)
+    keep, gone = (int(email["person_id"]) for email in list(stored(database, org_id, people.EMAILS).values())[:2])
+    simulator.merge(org_id, "people.people", keep=keep, remove=gone)
+    _bring(database, org_id)
+    truth = {
+        email["id"]: email["relationships"]["person"]["data"]["id"]
+        for email in simulator.truth(org_id, "people.emails")
+    }
+    assert _people_of_emails(database, org_id) == truth
+    _bring(database, org_id, mode=SyncMode.RECONCILE)
+    assert differences(database, simulator, org_id, STREAMS) == []
+    assert _people_of_emails(database, org_id) == truth
 
 
 def test_a_person_who_is_listed_although_merged_away_stays_gone(database: Database, simulator: SimulatorClient) -> None:

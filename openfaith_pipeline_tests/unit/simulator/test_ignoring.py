@@ -47,6 +47,7 @@ def test_of_a_list(api: Api, query: str, names: set[str]) -> None:
     [
         "/people/v2/field_definitions?filter=include_deleted&include=field_options",
         "/people/v2/forms?filter=archived",
+        "/people/v2/workflows?filter=only_deleted",
         "/groups/v2/groups?where[archive_status]=include",
         "/groups/v2/events?where[group][archive_status]=include",
         "/services/v2/songs?where[hidden]=true",

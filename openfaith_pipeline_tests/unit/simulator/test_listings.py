@@ -335,3 +335,16 @@ def test_deleted_plans_are_in_a_list_of_their_own_and_by_id_only_where_a_trap_sh
     assert api.get(f"{plans}/{living[1]}")["data"]["id"] == str(living[1])
     assert api.ids(f"{unscoped}?filter=deleted") == living
     assert api.send(f"{unscoped.replace(str(kind), '9')}?filter=deleted").status == 404
+
+
+def test_a_deleted_workflow_says_nowhere_that_it_is_deleted() -> None:
+    api = Api(people=60)
+    workflows = "/people/v2/workflows"
+    living = api.ids(workflows)
+    assert api.ids(f"{workflows}?filter=only_deleted") == []
+    api.editor.delete("people.workflows", living[1:2])
+    assert api.ids(workflows) == [living[0], *living[2:]]
+    assert api.ids(f"{workflows}?filter=only_deleted") == living[1:2]
+    assert api.ids(f"{workflows}?filter=with_deleted") == living
+    assert {each["attributes"]["deleted_at"] for each in api.everything(workflows, "&filter=with_deleted")} == {None}
+    assert api.ids(f"{workflows}/{living[0]}/steps?filter=only_deleted")

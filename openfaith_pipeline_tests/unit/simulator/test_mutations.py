@@ -202,6 +202,21 @@ def test_a_merge_moves_the_persons_records_and_leaves_a_merger(api: Api) -> None
     assert str(remove) not in {person for _, person in members}
 
 
+def test_what_follows_a_deletion_or_a_merge_can_keep_its_time(api: Api) -> None:
+    api.trap(is_still_along=True)
+    email = api.church.truth("people.emails")[0]
+    remove = int(email["relationships"]["person"]["data"]["id"])
+    api.editor.merge("people.people", keep=1000, remove=remove)
+    moved = row(api, "people.emails", int(email["id"]))
+    assert moved["relationships"]["person"]["data"]["id"] == "1000"
+    assert moved["attributes"]["updated_at"] == email["attributes"]["updated_at"]
+    person = next(each for each in api.church.truth("people.people") if each["relationships"]["primary_campus"]["data"])
+    api.editor.delete("people.campuses", [int(person["relationships"]["primary_campus"]["data"]["id"])])
+    after = row(api, "people.people", int(person["id"]))
+    assert after["relationships"]["primary_campus"]["data"] is None
+    assert after["attributes"]["updated_at"] == person["attributes"]["updated_at"]
+
+
 def test_merge_of_two_of_one_household_leaves_one_member(api: Api) -> None:
     household = next(
         each
