@@ -152,6 +152,7 @@ OFFERED_RELATIONSHIPS: Mapping[str, str] = {
 
 HIDING: Mapping[str, str] = {
     "people.*": "Nothing is known of a default: no type of People but those above can be asked for what is hidden.",
+    "people.workflows": "`deleted_at` stays null, so a deleted one says nothing of it: as of plans, a list proves it.",
     "services.media": "It has no `hidden` to ask for.",
     "services.plans": "A deleted plan says nothing of it and is not stored; the list only proves that one is gone.",
 }
