@@ -1,7 +1,8 @@
 """Parameters that a request's list ignores, as Planning Center does without an error.
 
-A client that sends one gets other records than it means, so tests ask for these after whatever they did. Filters that
-Planning Center has and the simulator does not, because no declaration names them, are among them.
+A client that sends one gets other records than it means, so tests ask for these after whatever they did. What Planning
+Center would heed and the simulator does not is among them: a filter that no declaration names, an attribute that no
+simulated record has.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from openfaith_pipeline.simulator.compounds import Tree, read_fields, read_inclu
 from openfaith_pipeline.simulator.hiding import showing
 from openfaith_pipeline.simulator.queries import WHERE
 from openfaith_pipeline.simulator.routes import Kind, Route
+from openfaith_pipeline.simulator.searches import SEARCHES
 from openfaith_pipeline.simulator.shapes import Shape
 from openfaith_pipeline.simulator.visits import stream_of
 
@@ -36,12 +38,17 @@ def _selects(name: str) -> bool:
 def _selecting(shape: Shape, params: Mapping[str, str]) -> Iterator[str]:
     for name in (name for name in params if name.startswith("where[")):
         match = WHERE.fullmatch(name)
-        if not match or match.group(1) not in shape.can_query_by:
+        if not match or match.group(1) not in shape.can_query_by or not _is_simulated(shape, match.group(1)):
             yield name
     orders = [part.strip().lstrip("-") for part in params.get("order", "").split(",")]
     filters = params.get("filter", "").split(",")
-    yield from (f"order={name}" for name in orders if name and name not in shape.can_order_by)
+    known = {name for name in shape.can_order_by if shape.kind_of(name)}
+    yield from (f"order={name}" for name in orders if name and name not in known)
     yield from (f"filter={name}" for name in filters if name)
+
+
+def _is_simulated(shape: Shape, name: str) -> bool:
+    return name in SEARCHES or shape.kind_of(name) is not None
 
 
 def _includes(church: Church, shape: Shape, tree: Tree) -> Iterator[str]:
