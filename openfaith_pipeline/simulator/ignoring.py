@@ -1,7 +1,7 @@
 """Parameters that a request's list ignores, as Planning Center does without an error.
 
 A client that sends one gets other records than it means, so tests ask for these after whatever they did. Among them are
-parameters that only the simulator ignores: a filter that no declaration names, an attribute that no simulated record has.
+parameters that only the simulator ignores: a filter that no declaration names, an attribute without simulated values.
 """
 
 from collections.abc import Iterator, Mapping

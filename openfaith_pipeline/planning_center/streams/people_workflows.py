@@ -112,7 +112,7 @@ WORKFLOWS = Stream(
     product=Product.PEOPLE,
     type="Workflow",
     path="/people/v2/workflows",
-    # `deleted_at` stays null (developers#1234), so a list that also has the deleted ones does not tell which they are.
+    # `deleted_at` stays null (developers#1234): in a list with the deleted ones nothing distinguishes them.
     deleted_under="/people/v2/workflows?filter=only_deleted",
     cursor="updated_at",
     attributes={

@@ -99,7 +99,7 @@ def test_a_chain_of_merges_in_either_order(database: Database, simulator: Simula
     assert differences(database, simulator, org_id, STREAMS) == []
 
 
-def test_records_that_follow_a_merge_without_a_new_time_are_the_survivors_at_once_and_say_so_in_the_next_reconcile(
+def test_records_moved_by_a_merge_without_a_new_time_belong_to_the_survivor_at_once(
     database: Database, simulator: SimulatorClient
 ) -> None:
     [org_id] = connect(database, simulator)

@@ -337,7 +337,7 @@ def test_deleted_plans_are_in_a_list_of_their_own_and_by_id_only_where_a_trap_sh
     assert api.send(f"{unscoped.replace(str(kind), '9')}?filter=deleted").status == 404
 
 
-def test_a_deleted_workflow_says_nowhere_that_it_is_deleted() -> None:
+def test_a_deleted_workflow_has_no_time_of_deletion() -> None:
     api = Api(people=60)
     workflows = "/people/v2/workflows"
     living = api.ids(workflows)

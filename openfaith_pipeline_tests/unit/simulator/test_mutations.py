@@ -202,7 +202,7 @@ def test_a_merge_moves_the_persons_records_and_leaves_a_merger(api: Api) -> None
     assert str(remove) not in {person for _, person in members}
 
 
-def test_what_follows_a_deletion_or_a_merge_can_keep_its_time(api: Api) -> None:
+def test_records_changed_by_a_deletion_or_a_merge_can_keep_their_time(api: Api) -> None:
     api.trap(is_still_along=True)
     email = api.church.truth("people.emails")[0]
     remove = int(email["relationships"]["person"]["data"]["id"])
