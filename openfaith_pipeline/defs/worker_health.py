@@ -43,7 +43,7 @@ class Heartbeats:
         return Doubtful(WorkerStatus.RUNNING, doubt)
 
     def _look(self, run: dg.DagsterRun) -> tuple[datetime | None, str | None]:
-        """The last heartbeat, and what is wrong with it."""
+        """The last heartbeat, and its fault if it has one."""
         with database_of(self._instance).connect() as connection:
             silence = silence_of(connection, run.run_id)
         if silence is None:

@@ -42,7 +42,7 @@ WHERE nspname = %s AND nspowner = (SELECT nspowner FROM pg_namespace WHERE nspna
 
 
 def grant_to_writer(connection: Connection[Any], schemas: Iterable[str]) -> None:
-    """Grant what is missing, in these schemas and those that only programs use."""
+    """Grant missing rights, in these schemas and those that only programs use."""
     writer = sql.Identifier(WRITER)
     everywhere = sorted({*schemas, STAGING_SCHEMA, DAGSTER_SCHEMA})
     privileges = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"]
