@@ -96,8 +96,8 @@ class Traps(Data):
     ignored_filters: streams whose lists ignore `filter` and show everything.
     own_order: streams whose lists, without `order`, have one of their own: by default most ascend by id.
     is_sharing_records: parents of one kind also list the records of another kind: a plan template those of a plan.
-    is_still_along: records that lose a reference to a deleted record, or follow a merged one to the survivor, keep their
-        `updated_at` and send no event. It is not known to move.
+    is_still_along: records that lose a reference to a deleted record, or follow a merged one to the survivor, send no
+        event and keep their `updated_at`. It is not known to move.
     """
 
     missing_next: tuple[str, ...] = ()
