@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.privacy.org_erasure import erase_org
 from openfaith_pipeline.privacy.person_erasure import Certificate, erase_person
 from openfaith_pipeline.privacy.unreclaimed import finish_erasures
-from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync import attempt, reading
@@ -34,6 +34,7 @@ from openfaith_pipeline.sync.rollback import OnConflict, RollbackOrder, roll_bac
 from openfaith_pipeline.transform.workspace import UNWATCHED, Watching
 from openfaith_pipeline.webhooks import applier
 from openfaith_pipeline.webhooks.deliveries import claim
+from openfaith_pipeline_tests.conftest import database_to_copy
 from openfaith_pipeline_tests.integration.privacy.planting import (
     PLANTED,
     bring,
@@ -50,24 +51,14 @@ LEASES_END = "UPDATE sync.stream_states SET lease_expires_at = now() - interval 
 PATIENCE_SECONDS = 60
 
 
-@pytest.fixture
-def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(1, people=40), rate_limit=GENEROUS) as running:
-        yield running
-
-
+@dataclass(frozen=True)
 class Church:
     """A church whose planted person is synced once, and has changed since."""
 
-    def __init__(self, database: Database, simulator: SimulatorClient, postgres: RunningServer) -> None:
-        self.database, self.simulator, self.postgres = database, simulator, postgres
-        [self.org_id] = connect(database, simulator)
-        planted = plant(simulator, self.org_id, PLANTED)
-        self.person = planted["person"]
-        bring(database, self.org_id)
-        simulator.merge(self.org_id, "people.people", keep=int(self.person), remove=int(planted["loser"]))
-        bring(database, self.org_id)
-        simulator.edit(self.org_id, "people.people", [int(self.person)], attributes={"nickname": f"{PLANTED}2"})
+    database: Database
+    postgres: RunningServer
+    org_id: str
+    person: str
 
     def erase(self) -> Certificate:
         return erase_person(self.database, self.org_id, self.person, "somebody")
@@ -83,9 +74,31 @@ class Church:
         return found + [f"file of {name}" for name in files_with(self.postgres, self.database, PLANTED)]
 
 
+@pytest.fixture(scope="module")
+def prepared(postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Church]:
+    """What each test has a copy of; none changes it at the source."""
+    with (
+        running_simulator(made_up_churches(1, people=40), rate_limit=GENEROUS) as simulator,
+        database_to_copy(postgres, "erasure_races", tmp_path_factory.mktemp("erasure_races") / "home") as database,
+    ):
+        [org_id] = connect(database, simulator)
+        planted = plant(simulator, org_id, PLANTED)
+        person = int(planted["person"])
+        bring(database, org_id)
+        simulator.merge(org_id, "people.people", keep=person, remove=int(planted["loser"]))
+        bring(database, org_id)
+        simulator.edit(org_id, "people.people", [person], attributes={"nickname": f"{PLANTED}2"})
+        yield Church(database, postgres, org_id, planted["person"])
+
+
+@pytest.fixture(scope="module")
+def template(prepared: Church) -> str:
+    return str(prepared.database.settings.db_name)
+
+
 @pytest.fixture
-def church(database: Database, simulator: SimulatorClient, postgres: RunningServer) -> Church:
-    return Church(database, simulator, postgres)
+def church(database: Database, prepared: Church) -> Church:
+    return replace(prepared, database=database)
 
 
 class Halt:

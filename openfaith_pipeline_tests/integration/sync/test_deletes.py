@@ -19,12 +19,16 @@ from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.deletion_approval import Approval, approve_deletion, reject_deletion
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
-from openfaith_pipeline_tests.integration.sync.church import connect, differences, statuses, stored, sync
+from openfaith_pipeline_tests.integration.sync.church import differences, lead_to, statuses, stored, sync
+from openfaith_pipeline_tests.integration.sync.conftest import SyncedOnce
 from openfaith_pipeline_tests.rates import GENEROUS
 
 PEOPLE, EMAILS, PHONES = (STREAMS[f"people.{name}"] for name in ("people", "emails", "phone_numbers"))
 LISTS, RULES, CONDITIONS = (STREAMS[f"people.{name}"] for name in ("lists", "rules", "conditions"))
 WORKFLOWS, CARDS, NOTES = (STREAMS[f"people.{name}"] for name in ("workflows", "workflow_cards", "workflow_card_notes"))
+SYNCED = (PEOPLE, EMAILS, PHONES, LISTS, RULES, CONDITIONS, WORKFLOWS, CARDS, NOTES)
+CHURCHES = made_up_churches(2, people=260)
+"""With more emails than may be deleted at once."""
 
 
 def held(database: Database) -> list[HeldDeletion]:
@@ -46,17 +50,20 @@ def under(rows: Mapping[str, Mapping[str, Any]], column: str, owners: list[str])
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    """With more emails than may be deleted at once."""
-    with running_simulator(made_up_churches(2, people=260), rate_limit=GENEROUS) as running:
+    with running_simulator(CHURCHES, rate_limit=GENEROUS) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def template(synced_once: SyncedOnce) -> str:
+    return synced_once(CHURCHES, SYNCED)
 
 
 @pytest.fixture
 def church(database: Database, simulator: SimulatorClient) -> str:
     """A church whose emails, people and lists have been synced."""
-    [org_id, _] = connect(database, simulator)
-    sync(database, org_id, [PEOPLE, EMAILS, PHONES, LISTS, RULES, CONDITIONS, WORKFLOWS, CARDS, NOTES])
-    return org_id
+    lead_to(database, simulator)
+    return CHURCHES[0].org_id
 
 
 def test_a_large_deletion_waits_and_approving_it_deletes_exactly_the_held_rows(
@@ -177,7 +184,7 @@ def test_children_of_a_deleted_record_go_and_come_back_with_it(
     database: Database, simulator: SimulatorClient, church: str
 ) -> None:
     before = {stream: stored(database, church, stream) for stream in (EMAILS, PHONES, CARDS, NOTES)}
-    people = [str(row["person_id"]) for row in before[EMAILS].values()][:3]
+    people = sorted({str(row["person_id"]) for row in before[EMAILS].values()})[:3]
     truth = {
         stream.name: {record["id"]: record for record in simulator.truth(church, stream.name)}
         for stream in (PEOPLE, EMAILS, PHONES)
@@ -262,11 +269,10 @@ def test_the_canonical_rows_links_and_edges_follow(database: Database, simulator
 def test_everything_is_as_the_source_again_after_deletes_at_every_level(
     database: Database, simulator: SimulatorClient, church: str
 ) -> None:
-    everything = [PEOPLE, EMAILS, PHONES, LISTS, RULES, CONDITIONS, WORKFLOWS, CARDS, NOTES]
     delete(simulator, church, "people.workflows", list(stored(database, church, WORKFLOWS))[:1])
     delete(simulator, church, "people.lists", list(stored(database, church, LISTS))[:1])
-    sync(database, church, everything, SyncMode.RECONCILE)
-    assert differences(database, simulator, church, everything) == []
+    sync(database, church, SYNCED, SyncMode.RECONCILE)
+    assert differences(database, simulator, church, SYNCED) == []
 
 
 def test_the_links_of_a_deleted_record_go_where_nothing_else_has_changed(

@@ -14,31 +14,37 @@ from openfaith_pipeline.sources import STREAMS, streams_of
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.sync.church import (
     IMPATIENT,
-    connect,
     differences,
+    lead_to,
     row_versions,
     statuses,
     stored,
     sync,
 )
+from openfaith_pipeline_tests.integration.sync.conftest import SyncedOnce
 from openfaith_pipeline_tests.rates import GENEROUS
 
+CHURCHES = made_up_churches(1, people=110)
 GROUPS = streams_of(Product.GROUPS)
 MEMBERSHIPS, RSVPS, ATTENDANCES = (STREAMS[f"groups.{name}"] for name in ("memberships", "rsvps", "attendances"))
 
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(1, people=110), rate_limit=GENEROUS) as running:
+    with running_simulator(CHURCHES, rate_limit=GENEROUS) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def template(synced_once: SyncedOnce) -> str:
+    return synced_once(CHURCHES, GROUPS)
 
 
 @pytest.fixture
 def church(database: Database, simulator: SimulatorClient) -> str:
     """A church whose groups are synced."""
-    [org_id] = connect(database, simulator)
-    assert statuses(sync(database, org_id, GROUPS)) == {}
-    return org_id
+    lead_to(database, simulator)
+    return CHURCHES[0].org_id
 
 
 def under(database: Database, org_id: str, name: str, parent: str) -> dict[str, list[str]]:
