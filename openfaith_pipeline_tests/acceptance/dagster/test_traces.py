@@ -5,7 +5,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from openfaith_pipeline.service.metrics.gauges import COUNTERS, GAUGES
+from openfaith_pipeline.service.metrics.gauges import GAUGES
+from openfaith_pipeline.service.metrics.request_counters import REQUEST_COUNTERS
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment
 from openfaith_pipeline_tests.collector import Span
@@ -73,7 +74,7 @@ def test_the_service_sends_the_metrics_that_it_serves(deployment: Deployment) ->
     assert pool.as_int > 0
     churches = deployment.collector.metrics["openfaith_churches"]
     assert sum(point.as_int for point in churches) == len(deployment.org_ids)
-    assert deployment.collector.metrics.keys() >= COUNTERS.keys()
+    assert deployment.collector.metrics.keys() >= REQUEST_COUNTERS.keys()
 
 
 def names(deployment: Deployment) -> set[str]:
