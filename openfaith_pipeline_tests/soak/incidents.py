@@ -126,7 +126,8 @@ def _delete_many(world: World, org_id: str) -> None:
     assert code == 0, told
     ids = ids_of(world.simulator, org_id, "giving.donations")
     world.simulator.delete(org_id, "giving.donations", ids[: len(ids) * 3 // 4])
-    world.verb("sync", org_id, "--stream", "giving.donations", "--mode", "reconcile", "--if-busy", "wait")
+    code, told = world.verb("sync", org_id, "--stream", "giving.donations", "--mode", "reconcile", "--if-busy", "wait")
+    assert code == 0, told
     calm(world, org_id)
 
 

@@ -4,10 +4,15 @@ import http.server
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import grpc
 import pytest
 import typer
+from grpc_health.v1.health import HealthServicer
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from openfaith_pipeline.cli.health import Role, health
 from openfaith_pipeline.database import Database
@@ -51,6 +56,21 @@ def is_healthy(role: Role, port: int | None = None) -> bool:
 def test_a_role_that_listens_is_probed(role: Role, port: int) -> None:
     assert is_healthy(role, port)
     assert not is_healthy(role, free_port())
+
+
+def test_the_code_server_is_asked_whether_it_serves() -> None:
+    servicer = HealthServicer()
+    server = grpc.server(ThreadPoolExecutor(1))
+    add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    assert not is_healthy(Role.CODE_SERVER, port), "another server"
+    servicer.set("DagsterApi", HealthCheckResponse.NOT_SERVING)
+    assert not is_healthy(Role.CODE_SERVER, port)
+    servicer.set("DagsterApi", HealthCheckResponse.SERVING)
+    assert is_healthy(Role.CODE_SERVER, port)
+    server.stop(None).wait()
+    assert not is_healthy(Role.CODE_SERVER, port)
 
 
 def test_a_worker_has_to_beat_on_this_machine(database: Database) -> None:
