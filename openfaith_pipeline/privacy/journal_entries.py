@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from psycopg import Cursor, sql
+from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
@@ -25,7 +26,8 @@ DELETE FROM sync.journal WHERE org_id = %(org_id)s AND table_name = %(table)s AN
 """)
 
 # Older entries of a row changed by the erasure get the row's present values, so that no erased value is left, and
-# a rollback finds the row in the state that it left.
+# a rollback finds the row in the state that it left. References stay: those to the person are cleared already, and by
+# one to somebody else that person's values are found when they are erased.
 _REDACT: Final = """
 WITH made AS MATERIALIZED (
     SELECT table_name, row_key, sync.merge_images(after::jsonb ORDER BY id) AS now_is FROM sync.journal
@@ -34,10 +36,12 @@ WITH made AS MATERIALIZED (
 )
 UPDATE sync.journal AS entry SET
     before = CASE WHEN entry.before IS NOT NULL THEN (
-        SELECT coalesce(json_object_agg(key, coalesce(made.now_is -> key, value)), '{}')
+        SELECT coalesce(json_object_agg(key, CASE WHEN %(references)s::jsonb -> entry.table_name ? key THEN value
+            ELSE coalesce(made.now_is -> key, value) END), '{}')
         FROM jsonb_each(entry.before::jsonb)) END,
     after = CASE WHEN entry.after IS NOT NULL THEN (
-        SELECT coalesce(json_object_agg(key, coalesce(made.now_is -> key, value)), '{}')
+        SELECT coalesce(json_object_agg(key, CASE WHEN %(references)s::jsonb -> entry.table_name ? key THEN value
+            ELSE coalesce(made.now_is -> key, value) END), '{}')
         FROM jsonb_each(entry.after::jsonb)) END
 FROM made
 WHERE entry.org_id = %(org_id)s AND entry.table_name = made.table_name AND entry.row_key = made.row_key
@@ -112,11 +116,19 @@ def redact_journal(
 ) -> dict[str, int]:
     """Remove the person from the journal, and the erasure's own entries; returns counts."""
     removed = _remove_raw(cursor, records) + _remove_openfaith(cursor, records.org_id, entities)
-    asked = {"org_id": records.org_id, "erasure_id": erasure_id}
+    asked = {"org_id": records.org_id, "erasure_id": erasure_id, "references": Jsonb(_references())}
     # In the other order, no entry would show any more that a row has named the person.
     redacted = _redact_naming(cursor, records) + cursor.execute(_REDACT, asked).rowcount
     cursor.execute("DELETE FROM sync.journal WHERE org_id = %(org_id)s AND sync_id = %(erasure_id)s", asked)
     return {"sync.journal": removed, "references in sync.journal": redacted}
+
+
+def _references() -> dict[str, list[str]]:
+    """By raw table, the columns of its to-one relationships."""
+    return {
+        stream.raw_table: [f"{name}_{part}" for name in stream.belongs_to for part in ("id", "type")]
+        for stream in STREAMS.values()
+    }
 
 
 def _remove_raw(cursor: Cursor[Any], records: PersonRecords) -> int:

@@ -80,6 +80,15 @@ def check_what_stays(database: Database, org_id: str, planted: dict[str, str]) -
         ).fetchall() == [(["999999", "1", "person 1"],)]
 
 
+def test_whom_a_record_named_before_is_erased_after_whom_it_names_now(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    org_id, _, planted = prepare(database, simulator)
+    for name in ("author", "person"):
+        erase_person(database, org_id, planted[name], "somebody")
+    assert found_in_tables(database, org_id, PLANTED) == []
+
+
 def test_the_erased_stay_erased_until_lifted(database: Database, simulator: SimulatorClient) -> None:
     org_id, other, planted = prepare(database, simulator)
     with database.connect() as connection:
