@@ -24,6 +24,7 @@ from openfaith_pipeline.defs.run_ends import put_off_in_outages
 from openfaith_pipeline.defs.run_tags import ORG_TAG, PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
 from openfaith_pipeline.orgs.turns import progress_of
+from openfaith_pipeline.review.held_deletions import are_all_that_failed
 from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
 
 _APART: Final = timedelta(days=2)
@@ -44,10 +45,12 @@ def failed_runs_sensor(context: dg.RunFailureSensorContext, database: DatabaseRe
         if is_retried(context.instance, run):
             return dg.SkipReason("The run is retried.")
         org_id = next((run.tags[tag] for tag in _ORG_TAGS if tag in run.tags), None)
+        sync_id = run.tags.get(SYNC_ID_TAG, run.run_id)
         with database.connect() as connection:
             if org_id and _failed_by_its_connection(connection, context.instance, run, org_id):
                 return dg.SkipReason("Its connection was dead, which has an alert of its own.")
-            sync_id = run.tags.get(SYNC_ID_TAG, run.run_id)
+            if org_id and are_all_that_failed(connection, org_id, sync_id):
+                return dg.SkipReason("Deletions are held, which has an alert of its own.")
             reason = error_of(connection, sync_id) or reason_of(context.instance, run.run_id)
             raise_alert(
                 connection,

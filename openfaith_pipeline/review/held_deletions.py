@@ -83,6 +83,18 @@ def list_held(
         ).fetchall()
 
 
+def are_all_that_failed(connection: Connection[Any], org_id: str, sync_id: str) -> bool:
+    """Whether the org's part of the sync failed by nothing but deletions that it held."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(
+            "SELECT bool_and(EXISTS (SELECT FROM sync.held_deletions AS held WHERE held.org_id = done.org_id"
+            " AND held.stream = done.stream AND held.sync_id = done.sync_id)) FROM sync.stream_syncs AS done"
+            " WHERE done.org_id = %s AND done.sync_id = %s AND done.status IN ('failed', 'incomplete')",
+            (org_id, sync_id),
+        ).fetchone()
+    return bool(row and row[0])
+
+
 def waiting_deletion(connection: Connection[Any], held_id: int) -> HeldDeletion:
     """A deletion that is waiting; UsageError if none with that number is."""
     with connection.cursor(row_factory=class_row(HeldDeletion)) as cursor:

@@ -100,10 +100,16 @@ def status(compose: Compose, execution: str) -> str:
 
 def worker_of(compose: Compose, org_id: str) -> str:
     """The container that syncs the org: leases name their holder's host, which is the container's short id."""
-    with compose.database().connect() as connection:
-        [(holder,)] = connection.execute(
-            "SELECT DISTINCT holder FROM sync.stream_states WHERE holder IS NOT NULL AND org_id = %s", (org_id,)
-        ).fetchall()
+    held = "SELECT holder FROM sync.stream_states WHERE holder IS NOT NULL AND org_id = %s LIMIT 1"
+    found: list[tuple[str]] = []
+
+    def is_held() -> bool:  # between two walks nothing is
+        with compose.database().connect() as connection:
+            found[:] = connection.execute(held, (org_id,)).fetchall()
+        return bool(found)
+
+    compose.wait_until(is_held, "a worker to read something of the org")
+    [(holder,)] = found
     host = holder.split(":")[0]
     [container] = [each for each in compose.containers("worker") if each.startswith(host)]
     assert done(docker("inspect", "--format", "{{.State.Running}}", container)) == "true"

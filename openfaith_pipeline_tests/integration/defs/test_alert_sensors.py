@@ -115,6 +115,25 @@ def test_a_sync_that_a_dead_connection_failed_is_no_second_alert(
     assert [alert.kind for alert in _alerts(database)] == ["run_failed"]
 
 
+def test_a_sync_that_failed_by_held_deletions_alone_is_no_second_alert(
+    database: Database, instance: dg.DagsterInstance
+) -> None:
+    crashed = _run(instance, ORG, fails="yes")
+    _streams(database, {"giving.donations": "incomplete", "giving.funds": "succeeded"})
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO sync.held_deletions (org_id, stream, sync_id, ids, row_count, reason)"
+            " VALUES (%s, 'giving.donations', 's1', '{1}', 1, 'many')",
+            (ORG,),
+        )
+    _notice(instance, crashed)
+    assert _alerts(database) == []
+
+    _streams(database, {"giving.batches": "failed"})
+    _notice(instance, crashed)
+    assert [alert.kind for alert in _alerts(database)] == ["run_failed"]
+
+
 def test_a_failed_workflow_is_an_alert_of_its_org_and_over_with_one_of_that_org(
     database: Database, instance: dg.DagsterInstance
 ) -> None:
