@@ -80,7 +80,7 @@ def check_what_stays(database: Database, org_id: str, planted: dict[str, str]) -
         ).fetchall() == [(["999999", "1", "person 1"],)]
 
 
-def test_whom_a_record_named_before_is_erased_after_whom_it_names_now(
+def test_the_one_that_a_record_named_before_is_erased_after_the_one_it_names_now(
     database: Database, simulator: SimulatorClient
 ) -> None:
     org_id, _, planted = prepare(database, simulator)
