@@ -1,7 +1,7 @@
 """One declaration of a made-up type yields everything: table, asset, checks, endpoint of the simulator, docs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date
@@ -112,9 +112,14 @@ def test_its_tables(tables: dict[str, list[str]]) -> None:
     assert tables["pco_people.pets_carers"] == ["org_id", "id", "related_id", "position"]
 
 
+def _register(monkeypatch: pytest.MonkeyPatch, streams: Mapping[str, Stream]) -> None:
+    for module in ("attempt", "checked"):
+        monkeypatch.setattr(f"openfaith_pipeline.sync.{module}.STREAMS", streams)
+
+
 def test_its_rows(database: Database, tables: dict[str, list[str]], api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tables
-    monkeypatch.setattr("openfaith_pipeline.sync.attempt.STREAMS", REGISTRY)
+    _register(monkeypatch, REGISTRY)
     results = sync(database, api, PEOPLE, PETS)
     truth = {row["id"]: row for row in api.church.truth(PETS.name)}
     rows = {row["id"]: row for row in read(database, "pets")}
@@ -142,14 +147,14 @@ def test_an_upgrade_that_widens_and_adds_columns_writes_no_row_anew(
     database: Database, tables: dict[str, list[str]], api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tables
-    monkeypatch.setattr("openfaith_pipeline.sync.attempt.STREAMS", REGISTRY)
+    _register(monkeypatch, REGISTRY)
     sync(database, api, PEOPLE, PETS)
     before = _versions(database)
     newer = replace(PETS, attributes={"name": JSON, "legs": TEXT, "adopted_on": TEXT, "chip": TEXT})
     with database.connect() as connection:
         align_raw_tables(connection, [newer], MetaData())
     written = _versions(database)
-    monkeypatch.setattr("openfaith_pipeline.sync.attempt.STREAMS", {**REGISTRY, PETS.name: newer})
+    _register(monkeypatch, {**REGISTRY, PETS.name: newer})
     result = sync(database, api, PEOPLE, newer, sync_id="sync_again")[PETS.name]
     assert (result.status, result.inserted, result.updated) == ("succeeded", 0, 0)
     assert result.fetched == len(before) > 0
