@@ -107,8 +107,11 @@ def _ids_named_by(workspace: Workspace, relationship: Relationship, entity: Enti
         if end is not entity:
             continue
         named, survivors = survivor_of(entity, column, "named")
-        yield sql.SQL("SELECT {named} AS id FROM {rows} {survivors} WHERE {holds} AND {column} IS NOT NULL").format(
-            named=named, rows=held.rows, survivors=survivors, holds=held.condition, column=column
+        # An edge that lacks an end names nothing: a partial transform, which knows edges by their near ends, misses it.
+        yield sql.SQL(
+            "SELECT {named} AS id FROM {rows} {survivors} WHERE {holds} AND {near} IS NOT NULL AND {far} IS NOT NULL"
+        ).format(
+            named=named, rows=held.rows, survivors=survivors, holds=held.condition, near=held.near, far=held.far
         )
 
 
