@@ -3,8 +3,8 @@
 import http.client
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,10 @@ _BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfil
     __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 _RUNS = """query($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results {
     runId status startTime endTime parentRunId tags { key value } } } } }"""
+_SCHEDULE = """query($selector: ScheduleSelector!) { scheduleOrError(scheduleSelector: $selector) {
+    ... on Schedule { scheduleState { id } } } }"""
+_STOP = "mutation($id: String!) { stopRunningSchedule(id: $id) { __typename } }"
+_START = "mutation($selector: ScheduleSelector!) { startSchedule(scheduleSelector: $selector) { __typename } }"
 
 
 class Interfaces(ABC):
@@ -83,6 +87,19 @@ class Interfaces(ABC):
     def launch_sweep(self) -> str:
         """Queue a sweep, as the UI does; its id."""
         return self._launch_job("pco_sweep", {}, {})
+
+    @contextmanager
+    def stopped(self, schedule: str) -> Iterator[None]:
+        """The schedule is off, as if switched in the UI, and none of its runs is under way."""
+        selector = {**_REPOSITORY, "scheduleName": schedule}
+        state = self.ask(_SCHEDULE, selector=selector)["scheduleOrError"]["scheduleState"]
+        stopped = self.ask(_STOP, id=state["id"])["stopRunningSchedule"]
+        assert stopped["__typename"] == "ScheduleStateResult", stopped
+        own = {"tags": [{"key": "dagster/schedule_name", "value": schedule}], "statuses": sorted(UNFINISHED)}
+        self.wait_until(lambda: not self.runs(**own), f"the end of the runs of the schedule {schedule}")
+        yield
+        started = self.ask(_START, selector=selector)["startSchedule"]
+        assert started["__typename"] == "ScheduleStateResult", started
 
     def launch_job(self, job: str, config: Mapping[str, Any], *, op: str, partition: str | None = None) -> str:
         """Queue a run of a job of one op with this config, as the UI does; its id."""

@@ -42,6 +42,17 @@ def test_a_record_named_before_it_is_loaded_has_its_id_at_once(database: Databas
         assert one(connection, "people", ORG)["id"] == promised
 
 
+@pytest.mark.parametrize("is_first", [True, False], ids=["whole", "partial"])
+def test_an_edge_without_one_of_its_ends_links_nothing(database: Database, *, is_first: bool) -> None:
+    with database.connect() as connection:
+        if not is_first:
+            transform(connection, ORG)
+        put_row(connection, "check_ins.location_labels", ORG, "1", label_id="8")
+        put_row(connection, "check_ins.location_labels", ORG, "2", location_id="9")
+        transform(connection, ORG)
+        assert entity_ids(connection, ORG) == {}
+
+
 def test_records_of_several_batches_are_all_made(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workspace, "_BATCH", 2)
     with database.connect() as connection:
