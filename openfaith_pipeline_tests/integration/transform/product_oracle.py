@@ -183,8 +183,12 @@ def named_records(church: Products) -> set[tuple[str, str]]:
                 target = STREAMS[stream].belongs_to[relationship] or ""
                 found |= {(SAME_RECORDS.get(target, target), raw[f"{relationship}_id"])}
     for stream, joined in EDGES.items():
-        ways = {**joined.ends, **dict(joined.named.values())}
-        found |= {(target, raw[f"{way}_id"]) for raw in church.live(stream) for way, target in ways.items()}
+        near = next(iter(joined.ends))
+        for raw in church.live(stream):
+            ways = dict(joined.named.values()) if raw[f"{near}_id"] else {}
+            if all(raw[f"{way}_id"] for way in joined.ends):  # an edge that lacks an end names neither
+                ways |= joined.ends
+            found |= {(target, raw[f"{way}_id"]) for way, target in ways.items()}
     return {(stream, record_id) for stream, record_id in found if record_id}
 
 
