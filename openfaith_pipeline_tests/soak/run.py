@@ -113,7 +113,7 @@ def _play_step(world: World, outcome: Outcome, incident: Incident | None, name: 
             end(world, played)
     if incident:
         outcome.history.append(begin(world, incident))
-        print(f"{name}: {incident.name}", flush=True)
+        print("; ".join([f"{name}: {incident.name}", *outcome.history[-1].wrong]), flush=True)
     outcome.changes += live(world)
     passed_at = _pass_time(world)
     if incident and not incident.steps:
@@ -187,6 +187,7 @@ def _conclude(world: World, outcome: Outcome) -> None:
         outcome.proofs[org_id] = _proof(world, org_id, outcome.wrong)
     _wait_for_alerts(world)
     outcome.wrong += [f"left over: {row[0]}" for row in world.rows(_LEFT) or ()]
+    outcome.wrong += [wrong for played in outcome.history for wrong in played.wrong]
     outcome.wrong += wrong_alerts(world, outcome.history)
     outcome.wrong += [
         f"{each.name} grew from {each.middle:.0f} to {each.last:.0f} {each.unit}"
