@@ -5,14 +5,15 @@ from typing import Any
 from psycopg import Connection, sql
 
 from openfaith_pipeline.journal import JournaledTable
-from openfaith_pipeline_tests.integration.replay import journaled_tables
+from openfaith_pipeline_tests.integration.replay import journaled_tables, with_rows
 
 Snapshot = dict[str, list[str]]
 
 
 def snapshot(connection: Connection[Any], schema: str = "public") -> Snapshot:
     """By table, the text of each row, sorted; tables without rows left out."""
-    taken = {table.full_name: _rows(connection, table) for table in journaled_tables(schema)}
+    written = with_rows(connection, journaled_tables(schema))
+    taken = {table.full_name: _rows(connection, table) for table in written}
     return {name: rows for name, rows in taken.items() if rows}
 
 
