@@ -15,19 +15,17 @@ from openfaith_pipeline.privacy.org_erasure import erase_org, foresee_org_erasur
 from openfaith_pipeline.privacy.person_erasure import erase_person, foresee_person_erasure
 from openfaith_pipeline.privacy.unreclaimed import finish_erasures, unfinished_erasures
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline_tests.forking import fork
-from openfaith_pipeline_tests.integration.privacy.conftest import simulator
+from openfaith_pipeline_tests.integration.privacy.conftest import Prepared, both_prepared, churches, template
 from openfaith_pipeline_tests.integration.privacy.planting import (
     OTHERS,
     PLANTED,
     files_with,
     found_in_tables,
-    prepare,
 )
 from openfaith_pipeline_tests.verbs import Verbs
 
-__all__ = ["simulator"]
+__all__ = ["both_prepared", "churches", "template"]
 
 pytestmark = pytest.mark.slow
 
@@ -91,9 +89,9 @@ class Killed:
 
 
 def test_a_killed_erasure_is_not_made_or_is_finished_by_the_next(
-    database: Database, simulator: SimulatorClient, postgres: RunningServer, environment: dict[str, str]
+    churches: Prepared, postgres: RunningServer, environment: dict[str, str]
 ) -> None:
-    org_id, other, planted = prepare(database, simulator)
+    database, org_id, other, planted = churches.database, churches.org_id, churches.other, churches.planted
     person, killed, verb = planted["person"], Killed(database, postgres, environment), Verbs(environment)
     before, others = found_in_tables(database, org_id, PLANTED), found_in_tables(database, other, OTHERS)
 
@@ -128,11 +126,11 @@ def test_a_killed_erasure_is_not_made_or_is_finished_by_the_next(
 
 
 def test_the_daily_maintenance_rewrites_tables_that_were_in_use(
-    database: Database, simulator: SimulatorClient, postgres: RunningServer, monkeypatch: pytest.MonkeyPatch
+    churches: Prepared, postgres: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reclaiming, "_PATIENCE", "100ms")
     monkeypatch.setattr(reclaiming, "_READERS_SECONDS", 0.5)
-    org_id, _, planted = prepare(database, simulator)
+    database, org_id, planted = churches.database, churches.org_id, churches.planted
     with database.connect() as reader:
         reader.execute("SELECT FROM pco_people.emails")
         erase_person(database, org_id, planted["person"], "somebody")

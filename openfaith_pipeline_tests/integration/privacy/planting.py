@@ -102,6 +102,8 @@ def found_in_tables(database: Database, org_id: str, text: str) -> list[str]:
             "SELECT n.nspname, c.relname, array_agg(a.attname) FROM pg_class AS c"
             " JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_attribute AS a ON attrelid = c.oid AND attnum > 0"
             " WHERE relkind = 'r' AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+            # Of a thousand tables most have never had a row.
+            " AND pg_relation_size(c.oid) > 0"
             " GROUP BY 1, 2 ORDER BY 1, 2"
         ).fetchall()
         for schema, name, columns in tables:
@@ -223,12 +225,12 @@ def prepare(database: Database, simulator: SimulatorClient) -> tuple[str, str, d
     return org_id, other, planted
 
 
-def prepare_one(database: Database, simulator: SimulatorClient) -> tuple[str, dict[str, str]]:
-    """One of the churches, synced once, with the merge known."""
-    org_id, _ = connect(database, simulator)
+def prepare_one(database: Database, simulator: SimulatorClient) -> tuple[str, str, dict[str, str]]:
+    """The first of the churches, synced once, with the merge known."""
+    org_id, other = connect(database, simulator)
     planted = plant(simulator, org_id, PLANTED)
     bring(database, org_id)
     simulator.merge(org_id, "people.people", keep=int(planted["person"]), remove=int(planted["loser"]))
     sync(database, org_id, [STREAMS["people.person_mergers"]])
     transform(database, org_id)
-    return org_id, planted
+    return org_id, other, planted

@@ -9,18 +9,17 @@ from typing import Any, get_args
 
 import pytest
 
-from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.privacy.org_export import Format, export_org
 from openfaith_pipeline.privacy.person_export import read_person, write_person
-from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sources import STREAMS
-from openfaith_pipeline_tests.integration.privacy.planting import PLANTED, prepare_one
+from openfaith_pipeline_tests.integration.privacy.conftest import Prepared
+from openfaith_pipeline_tests.integration.privacy.planting import PLANTED
 from openfaith_pipeline_tests.integration.sync.church import stored
 
 
-def test_exports_are_whole_and_private(database: Database, simulator: SimulatorClient, tmp_path: Path) -> None:
-    org_id, planted = prepare_one(database, simulator)
+def test_exports_are_whole_and_private(church: Prepared, tmp_path: Path) -> None:
+    database, org_id, planted = church.database, church.org_id, church.planted
     person = tmp_path / "person.json"
     export = read_person(database, org_id, planted["person"])
     write_person(export, person, "json")

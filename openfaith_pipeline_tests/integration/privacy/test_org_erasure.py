@@ -3,13 +3,12 @@
 import pytest
 
 from openfaith_pipeline.alerts.incidents import raise_alert
-from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.server import RunningServer
 from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.privacy.marks import list_erasures
 from openfaith_pipeline.privacy.org_erasure import erase_org, foresee_org_erasure
-from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline_tests.integration.privacy.conftest import Prepared
 from openfaith_pipeline_tests.integration.privacy.planting import (
     CHOSEN,
     OTHERS,
@@ -17,22 +16,19 @@ from openfaith_pipeline_tests.integration.privacy.planting import (
     bring,
     files_with,
     found_in_tables,
-    prepare,
 )
 from openfaith_pipeline_tests.integration.sync.church import differences
 
 
-def test_no_table_and_no_file_has_anything_of_an_erased_org(
-    database: Database, simulator: SimulatorClient, postgres: RunningServer
-) -> None:
-    org_id, other, _ = prepare(database, simulator)
+def test_no_table_and_no_file_has_anything_of_an_erased_org(churches: Prepared, postgres: RunningServer) -> None:
+    database, org_id, other = churches.database, churches.org_id, churches.other
     with database.connect() as connection:
         names = names_of(connection, [org_id, other])
         listed = [f"{names[each]} ({each})" for each in (org_id, other)]
-        for churches in (listed, listed[::-1]):
+        for pair in (listed, listed[::-1]):
             for cut_off in (None, -1, -9, -35):
-                message = f"None of 2 churches could be synced.\n{', '.join(churches)[:cut_off]}"
-                raise_alert(connection, "run_failed", None, message, "wait", incident=f"{churches is listed} {cut_off}")
+                message = f"None of 2 churches could be synced.\n{', '.join(pair)[:cut_off]}"
+                raise_alert(connection, "run_failed", None, message, "wait", incident=f"{pair is listed} {cut_off}")
     before = found_in_tables(database, other, OTHERS)
     foreseen = foresee_org_erasure(database, org_id)
     assert found_in_tables(database, org_id, PLANTED) == before
@@ -51,7 +47,7 @@ def test_no_table_and_no_file_has_anything_of_an_erased_org(
     assert files_with(postgres, database, PLANTED) == []
     assert found_in_tables(database, other, OTHERS) == before
     bring(database, other)
-    assert differences(database, simulator, other, CHOSEN) == []
+    assert differences(database, churches.simulator, other, CHOSEN) == []
     with database.connect() as connection:
         assert [erasure.subject for erasure in list_erasures(connection, org_id)] == ["org"]
     with pytest.raises(UnknownOrg):

@@ -12,6 +12,7 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.sync.rollback import OnConflict, RollbackOrder, roll_back
+from openfaith_pipeline_tests.integration.privacy.conftest import Prepared
 from openfaith_pipeline_tests.integration.privacy.planting import (
     CHOSEN,
     OTHERS,
@@ -20,15 +21,12 @@ from openfaith_pipeline_tests.integration.privacy.planting import (
     files_with,
     found_in_tables,
     prepare,
-    prepare_one,
 )
 from openfaith_pipeline_tests.integration.sync.church import differences, stored
 
 
-def test_no_table_and_no_file_has_anything_of_an_erased_person(
-    database: Database, simulator: SimulatorClient, postgres: RunningServer
-) -> None:
-    org_id, other, planted = prepare(database, simulator)
+def test_no_table_and_no_file_has_anything_of_an_erased_person(churches: Prepared, postgres: RunningServer) -> None:
+    database, org_id, other, planted = churches.database, churches.org_id, churches.other, churches.planted
     with psycopg.connect(postgres.administrator_url(str(database.settings.db_name)), autocommit=True) as connection:
         connection.execute("ANALYZE")  # as autovacuum may at any time: now the planner has samples of every table
     before = found_in_tables(database, other, OTHERS)
@@ -80,10 +78,8 @@ def check_what_stays(database: Database, org_id: str, planted: dict[str, str]) -
         ).fetchall() == [(["999999", "1", "person 1"],)]
 
 
-def test_the_one_that_a_record_named_before_is_erased_after_the_one_it_names_now(
-    database: Database, simulator: SimulatorClient
-) -> None:
-    org_id, _, planted = prepare(database, simulator)
+def test_the_one_that_a_record_named_before_is_erased_after_the_one_it_names_now(churches: Prepared) -> None:
+    database, org_id, planted = churches.database, churches.org_id, churches.planted
     for name in ("author", "person"):
         erase_person(database, org_id, planted[name], "somebody")
     assert found_in_tables(database, org_id, PLANTED) == []
@@ -124,10 +120,8 @@ def test_the_erased_stay_erased_until_lifted(database: Database, simulator: Simu
     assert differences(database, simulator, other, CHOSEN) == []
 
 
-def test_nobody_is_erased_by_a_wrong_id_or_while_a_sync_holds_a_stream(
-    database: Database, simulator: SimulatorClient
-) -> None:
-    org_id, planted = prepare_one(database, simulator)
+def test_nobody_is_erased_by_a_wrong_id_or_while_a_sync_holds_a_stream(church: Prepared) -> None:
+    database, org_id, planted = church.database, church.org_id, church.planted
     with database.connect() as connection:
         [(entity_id,)] = connection.execute(
             'SELECT "entityId" FROM "openfaith_externalLinks" WHERE "orgId" = %s AND "entityType" = %s'

@@ -13,8 +13,8 @@ from openfaith_pipeline.privacy.erasing_anew import ErasedAnew, erase_anew
 from openfaith_pipeline.privacy.marks import lift, list_erasures
 from openfaith_pipeline.privacy.org_erasure import erase_org
 from openfaith_pipeline.privacy.person_erasure import erase_person
-from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline_tests.integration.privacy.conftest import Prepared
 from openfaith_pipeline_tests.integration.privacy.planting import (
     CHOSEN,
     OTHERS,
@@ -22,8 +22,6 @@ from openfaith_pipeline_tests.integration.privacy.planting import (
     bring,
     files_with,
     found_in_tables,
-    prepare,
-    prepare_one,
 )
 from openfaith_pipeline_tests.integration.privacy.test_person_erasure import check_what_stays
 from openfaith_pipeline_tests.integration.sync.church import differences
@@ -46,10 +44,8 @@ def _restore(database: Database, path: Path) -> ErasedAnew:
     return done[0]
 
 
-def test_the_erased_since_are_erased_again(
-    database: Database, simulator: SimulatorClient, postgres: RunningServer, tmp_path: Path
-) -> None:
-    org_id, other, planted = prepare(database, simulator)
+def test_the_erased_since_are_erased_again(churches: Prepared, postgres: RunningServer, tmp_path: Path) -> None:
+    database, org_id, other, planted = churches.database, churches.org_id, churches.other, churches.planted
     path = _back_up(database, tmp_path / "one.backup")
     first = erase_person(database, org_id, planted["person"], "somebody")
     erase_org(database, other, "somebody else")
@@ -68,13 +64,11 @@ def test_the_erased_since_are_erased_again(
         assert [each.erased_by for each in list_erasures(connection, None)] == ["somebody", "somebody else"]
         assert len(lift(connection, org_id, planted["person"], "somebody")) == 1
     bring(database, org_id, SyncMode.FULL_REFRESH)
-    assert differences(database, simulator, org_id, CHOSEN) == []
+    assert differences(database, churches.simulator, org_id, CHOSEN) == []
 
 
-def test_an_interrupted_restore_is_closed_until_it_is_made_again(
-    database: Database, simulator: SimulatorClient, tmp_path: Path
-) -> None:
-    org_id, planted = prepare_one(database, simulator)
+def test_an_interrupted_restore_is_closed_until_it_is_made_again(church: Prepared, tmp_path: Path) -> None:
+    database, org_id, planted = church.database, church.org_id, church.planted
     erase_person(database, org_id, planted["author"], "somebody")
     path = _back_up(database, tmp_path / "one.backup")
     erase_person(database, org_id, planted["person"], "somebody")
@@ -105,8 +99,8 @@ def test_an_interrupted_restore_is_closed_until_it_is_made_again(
         pass
 
 
-def test_who_was_lifted_since_stays_lifted(database: Database, simulator: SimulatorClient, tmp_path: Path) -> None:
-    org_id, planted = prepare_one(database, simulator)
+def test_who_was_lifted_since_stays_lifted(church: Prepared, tmp_path: Path) -> None:
+    database, org_id, planted = church.database, church.org_id, church.planted
     erase_person(database, org_id, planted["person"], "somebody")
     path = _back_up(database, tmp_path / "one.backup")
     with database.connect() as connection:
@@ -115,13 +109,11 @@ def test_who_was_lifted_since_stays_lifted(database: Database, simulator: Simula
     assert _restore(database, path) == ErasedAnew(has_marks=True)
 
     bring(database, org_id, SyncMode.FULL_REFRESH)
-    assert differences(database, simulator, org_id, CHOSEN) == []
+    assert differences(database, church.simulator, org_id, CHOSEN) == []
 
 
-def test_marks_of_another_key_are_made_anew_for_all_that_the_backup_knows(
-    database: Database, simulator: SimulatorClient, tmp_path: Path
-) -> None:
-    org_id, planted = prepare_one(database, simulator)
+def test_marks_of_another_key_are_made_anew_for_all_that_the_backup_knows(church: Prepared, tmp_path: Path) -> None:
+    database, org_id, planted = church.database, church.org_id, church.planted
     without_marks = _back_up(database, tmp_path / "without marks.backup")
     erase_person(database, org_id, planted["author"], "somebody")
     of_first_key = _back_up(database, tmp_path / "of the first key.backup")
@@ -139,10 +131,8 @@ def test_marks_of_another_key_are_made_anew_for_all_that_the_backup_knows(
     assert found_in_tables(database, org_id, PLANTED) == []
 
 
-def test_nothing_is_replaced_where_the_marks_cannot_be_read(
-    database: Database, simulator: SimulatorClient, tmp_path: Path
-) -> None:
-    org_id, planted = prepare_one(database, simulator)
+def test_nothing_is_replaced_where_the_marks_cannot_be_read(church: Prepared, tmp_path: Path) -> None:
+    database, org_id, planted = church.database, church.org_id, church.planted
     path = _back_up(database, tmp_path / "one.backup")
     erase_person(database, org_id, planted["person"], "somebody")
     with database.connect() as connection:
