@@ -21,6 +21,11 @@ PYTHONS ?= python3.11 python3.12 python3.13
 # Where bytecode is not kept, each pytest process compiles all tests again, which takes ten seconds.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
+# A developer's own settings are for `demo` and `dev`.
+test test-fast test-package test-deploy chaos histories soak: export OPENFAITH_ENV_FILE := /dev/null
+test test-fast test-package test-deploy chaos histories soak: export OPENFAITH_CONFIG_FILE := /dev/null
+test test-fast test-package test-deploy chaos histories soak: export OPENFAITH_SECRETS_DIR := /dev/null
+
 .PHONY: broker help demo dev test test-fast test-package chaos soak lint audit format docs pictures dist browser install clean
 
 help:  ## show this list

@@ -1,10 +1,11 @@
-"""The environment, read once into one frozen object. Nothing else in the package reads `os.environ`."""
+"""The settings as one frozen object, and the environment: nothing else in the package reads `os.environ`."""
 
 import base64
 import binascii
 import os
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -20,21 +21,30 @@ from pydantic_settings import (
 
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.home import find_home
+from openfaith_pipeline.settings_places import (
+    CONFIG_FILE,
+    ENV_FILE,
+    PREFIX,
+    merged,
+    names_holding,
+    names_of,
+    read_places,
+    refusal_in_words,
+    variables_for_children,
+)
 from openfaith_pipeline.text.urls import HttpUrl, parse_http_url
 
 _ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"
-_PREFIX: Final = "OPENFAITH_"
 _READ_ELSEWHERE: Final = frozenset(
     {"OPENFAITH_CODE_SERVER_HOST", "OPENFAITH_CODE_SERVER_PORT", "OPENFAITH_DATABASE_URL"}
 )
 """Variables that are no settings: two are for our workspace.yaml, one is for the `defs.yaml` of another Dagster."""
 
 
-class _DocumentedVariables(EnvSettingsSource):
-    """The environment by the documented names only: by the names of our fields, `home` would be read from HOME."""
-
-    def __call__(self) -> dict[str, Any]:
-        return {key: value for key, value in super().__call__().items() if key not in self.settings_cls.model_fields}
+_OF_OTHERS: Final = re.compile(
+    r"(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|OTEL_\w+|PGSSL\w+|PGCHANNELBINDING|PGREQUIREAUTH|PGGSSENCMODE"
+)
+"""Variables that libraries read, which `.env` may have too."""
 
 
 class Settings(BaseSettings):
@@ -104,16 +114,21 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's, the places are ours
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _DocumentedVariables(settings_cls)
+        # By the documented names only: by the names of our fields, `home` would be read from HOME.
+        names, found = names_of(settings_cls), merged(read_places(settings_cls))
+        return init_settings, InitSettingsSource(settings_cls, {name: found[name] for name in names & found.keys()})
 
     @field_validator("home", "dagster_home_override", "dagster_config", "postgres_bin")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return value.expanduser().absolute() if value else None
+        try:
+            return value.expanduser().absolute() if value else None
+        except RuntimeError:
+            raise ValueError("begins with ~ and the name of a user that there is not") from None
 
     @field_validator("encryption_keys", "api_keys", "alert_email", "pco_scopes", "dagster_hosts", mode="before")
     @classmethod
@@ -223,26 +238,49 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the environment; raise ConfigurationError naming each variable that is wrong, never its value."""
+    """Read the settings; raise ConfigurationError naming each that is wrong and its file, never its value."""
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(
-            f"{': '.join([*map(str, detail['loc']), detail['msg'].removeprefix('Value error, ')])}"
-            for detail in error.errors(include_input=False, include_url=False)
-        )
-        raise ConfigurationError(f"the environment is not usable: {problems}") from None
+        raise ConfigurationError(refusal_in_words(error, Settings)) from None
 
 
 def unknown_variables() -> dict[str, str | None]:
-    """Variables that are named like settings and that nothing reads, each with the most similar one that is read."""
-    known = {*_READ_ELSEWHERE, *(str(field.validation_alias) for field in Settings.model_fields.values())}
-    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
-    meant = {name.removeprefix(_PREFIX): name for name in known if name.startswith(_PREFIX)}
-    return {
-        name: next((meant[near] for near in get_close_matches(name.removeprefix(_PREFIX), meant, n=1)), None)
-        for name in unknown
-    }
+    """Variables that are named like settings and that nothing reads, each with the most similar one that is read.
+
+    A file that cannot be read is passed by: reading the settings reports it.
+    """
+    known = _READ_ELSEWHERE | names_of(Settings)
+    in_environment = known | {ENV_FILE, CONFIG_FILE}
+    unknown = {name: name for name in sorted(os.environ) if name.startswith(PREFIX) and name not in in_environment}
+    with suppress(ConfigurationError):
+        for place in read_places(Settings)[1:]:
+            unknown |= {f"{name} in {place}": name for name in sorted(place.ours) if name.upper() not in known}
+    return {shown: _likeliest(name, in_environment if shown == name else known) for shown, name in unknown.items()}
+
+
+def _likeliest(name: str, known: Collection[str]) -> str | None:
+    meant = {each.removeprefix(PREFIX): each for each in known}
+    near = get_close_matches(name.upper().removeprefix(PREFIX), meant, n=1)
+    return meant[near[0]] if near else None
+
+
+def files_with_secrets() -> list[Path]:
+    """The `.env` and `openfaith.toml` in use, of those that have a password, a key or the like."""
+    secrets = names_holding(Settings, SecretStr)
+    places = read_places(Settings)
+    return [place.path for place in places if place.path and place.is_file and secrets & place.values.keys()]
+
+
+def use_variables_of_others() -> None:
+    """Put the variables that libraries read from `.env` into this process's environment, unless it has them.
+
+    A file that cannot be read is passed by: reading the settings reports it.
+    """
+    with suppress(ConfigurationError):
+        for name, value in merged(read_places(Settings)[1:]).items():
+            if _OF_OTHERS.fullmatch(name) and name not in names_of(Settings) and shared_variable(name) is None:
+                os.environ[name] = value
 
 
 def shared_variable(name: str) -> tuple[str, str] | None:
@@ -263,6 +301,15 @@ def forget_variables(names: Collection[str]) -> None:
         os.environ.pop(name, None)
 
 
+def own_environment() -> dict[str, str]:
+    """This process's environment as it is."""
+    return dict(os.environ)
+
+
 def environment_with(**variables: str) -> dict[str, str]:
-    """This process's environment plus `variables`, for starting a child process."""
-    return {**os.environ, **variables}
+    """This process's environment plus `variables`, for starting a child process.
+
+    Settings from `.env` and `openfaith.toml` are in it, so that a child has the same ones wherever it starts and
+    whatever is written into the files meanwhile. Secrets stay in their directory, and a child reads them there.
+    """
+    return {**os.environ, **variables_for_children(Settings), **variables}

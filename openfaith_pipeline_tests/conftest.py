@@ -18,6 +18,7 @@ from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.database.owner import ADMINISTRATOR, OWNER
 from openfaith_pipeline.database.server import DATABASE_NAME, RunningServer, use_server
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.settings_places import CONFIG_FILE, ENV_FILE, NONE, SECRETS_DIR
 from openfaith_pipeline.simulator import server
 from openfaith_pipeline_tests.forking import fork_simulator
 from openfaith_pipeline_tests.heeded import heed_parameters
@@ -60,10 +61,12 @@ def _nothing_planted_is_told(watch: Watch) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
-    """The developer's own settings must not reach the tests, least of all DB_*."""
+    """The developer's own settings must not reach the tests, least of all DB_*, from whatever file."""
     with pytest.MonkeyPatch.context() as patch:
         for field in Settings.model_fields.values():
             patch.delenv(str(field.validation_alias), raising=False)
+        for variable in (ENV_FILE, CONFIG_FILE, SECRETS_DIR):
+            patch.setenv(variable, NONE)
         yield
 
 

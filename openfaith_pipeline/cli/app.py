@@ -99,10 +99,12 @@ class _Verbs(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the verb in a span of its own; its name alone is sent."""
+        from openfaith_pipeline.settings import load_settings, use_variables_of_others
+
+        use_variables_of_others()
         verb = ctx._protected_args[0] if ctx._protected_args else ""
         if verb not in VERBS or verb in _NOT_TRACED or "--help" in ctx.args:
             return super().invoke(ctx)
-        from openfaith_pipeline.settings import load_settings
         from openfaith_pipeline.telemetry.process import Role, telemetry
         from openfaith_pipeline.telemetry.spans import span
 
@@ -151,7 +153,9 @@ def _value_of(parameter: Any, context: Any) -> str:
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
         from openfaith_pipeline.cli.version import version_lines
+        from openfaith_pipeline.settings import use_variables_of_others
 
+        use_variables_of_others()
         for line in version_lines():
             terminal.report(line)
         raise typer.Exit

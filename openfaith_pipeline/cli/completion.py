@@ -13,7 +13,7 @@ import psycopg
 from openfaith_pipeline.cli.database_at_hand import url_at_hand
 from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import OpenFaithError
-from openfaith_pipeline.settings import environment_with, load_settings
+from openfaith_pipeline.settings import load_settings, own_environment
 
 _WAIT_SECONDS: Final = 2
 _SHELL: Final = "_OPENFAITH_PIPELINE_COMPLETE"
@@ -59,7 +59,7 @@ def complete_product(incomplete: str) -> Iterator[str]:
 
 def _as_word(name: str) -> str | None:
     """The name, quoted so that the shell reads it as one word; None if that is impossible."""
-    environment = environment_with()
+    environment = own_environment()
     match environment.get(_SHELL):
         case "complete_bash":
             [*_, typed] = ["", *environment.get("COMP_WORDS", "").split("\n")[: _position(environment) + 1]]

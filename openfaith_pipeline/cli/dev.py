@@ -131,7 +131,7 @@ def _check_ports(ports: Mapping[str, int]) -> None:
 
 def _service(spec: "ProcessSpec", settings: Settings) -> Service:
     log = settings.home / "logs" / f"{spec.name.replace(' ', '-')}.log"
-    return Service(spec.name, spec.command, spec.environment, log)
+    return Service(spec.name, spec.command, spec.environment, log, directory=spec.directory)
 
 
 def _look_after(supervisor: Supervisor, database: Database, stack: ExitStack) -> None:

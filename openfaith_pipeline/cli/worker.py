@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -126,9 +127,11 @@ def run_dagster(
         spec = instance.webserver(found_by, port or _UI_PORT, code_port, host, code_host)
     else:
         spec = instance.daemon(found_by, code_port, code_host)
-    _become(spec.command, spec.environment)
+    _become(spec.command, spec.environment, spec.directory)
 
 
-def _become(command: Sequence[str], environment: Mapping[str, str]) -> None:
+def _become(command: Sequence[str], environment: Mapping[str, str], directory: Path | None = None) -> None:
     """Replace this process by the command, so that our supervisor supervises it directly."""
+    if directory:
+        os.chdir(directory)
     os.execve(command[0], [*command], environment)  # noqa: S606 - our own interpreter

@@ -12,6 +12,7 @@ from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult
 from openfaith_pipeline.defs.launcher import START_WITHIN, TracedRunLauncher
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.run_workers import time_with_room
+from openfaith_pipeline.settings import load_settings
 
 _ROOM_FOR: Final = timedelta(seconds=30)
 """For how long a worker must have had a free slot until a run that did not begin is taken to be lost."""
@@ -25,6 +26,8 @@ class LeaseCeleryRunLauncher(TracedRunLauncher, CeleryRunLauncher):
     """
 
     def __init__(self, broker: str | None = None, **options: Any) -> None:
+        configured = load_settings().celery_broker
+        broker = broker or (configured.get_secret_value() if configured else None)
         super().__init__(**{**options, "broker": broker, "default_queue": QUEUE, "config_source": CONFIG})
         declare_queue(self.celery)
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -24,8 +24,6 @@ _LOCAL_LAUNCHER: Final = """  module: openfaith_pipeline.defs.launcher
 """
 _CELERY_LAUNCHER: Final = """  module: openfaith_pipeline.defs.celery_launcher
   class: LeaseCeleryRunLauncher
-  config:
-    broker: { env: OPENFAITH_CELERY_BROKER }
 """
 _HERE: Final = "127.0.0.1"
 _QUIET: Final = ("--log-level", "warning")
@@ -36,12 +34,14 @@ class ProcessSpec:
     """A process to start: its arguments and its whole environment.
 
     It is ready when its port, if any, accepts requests.
+    directory: where it is started; None for ours.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     port: int | None = None
+    directory: Path | None = None
 
 
 def prepare_dagster_home(settings: Settings, database: Database) -> dict[str, str]:
@@ -102,9 +102,13 @@ def webserver(
 
 
 def daemon(environment: Mapping[str, str], code_server_port: int, code_server_host: str = _HERE) -> ProcessSpec:
-    """The process that queues, watches and retries runs and evaluates sensors."""
+    """The process that queues, watches and retries runs and evaluates sensors.
+
+    Not started in our directory: Dagster's own commands put a `.env` there over the environment (1.13.29).
+    """
     command = ("dagster._daemon", "run", "-w", _workspace(environment))
-    return _process("daemon", (*command, *_QUIET), environment, None, (code_server_host, code_server_port))
+    spec = _process("daemon", (*command, *_QUIET), environment, None, (code_server_host, code_server_port))
+    return replace(spec, directory=Path(environment["DAGSTER_HOME"]))
 
 
 def _process(

@@ -45,6 +45,7 @@ class Service:
     log: where its output goes, truncated each time the service starts; None for our own stderr.
     first_line: written to its stdin, where no list of processes shows it. Such a process ends when its stdin does, and
     so with us, however we end; any other ends on SIGTERM.
+    directory: where it is started; None for ours.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Service:
     environment: Mapping[str, str] | None = None
     log: Path | None = None
     first_line: str | None = None
+    directory: Path | None = None
 
     @property
     def hint(self) -> str:
@@ -166,6 +168,7 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT if service.log else None,
                 env=service.environment,
+                cwd=service.directory,
                 start_new_session=True,
             )
         if process.stdin:

@@ -110,9 +110,7 @@ def _ids_named_by(workspace: Workspace, relationship: Relationship, entity: Enti
         # An edge that lacks an end names nothing: a partial transform, which knows edges by their near ends, misses it.
         yield sql.SQL(
             "SELECT {named} AS id FROM {rows} {survivors} WHERE {holds} AND {near} IS NOT NULL AND {far} IS NOT NULL"
-        ).format(
-            named=named, rows=held.rows, survivors=survivors, holds=held.condition, near=held.near, far=held.far
-        )
+        ).format(named=named, rows=held.rows, survivors=survivors, holds=held.condition, near=held.near, far=held.far)
 
 
 def _insert_links(workspace: Workspace, entity: Entity) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from openfaith_pipeline.settings_places import CONFIG_FILE, ENV_FILE
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
 from openfaith_pipeline_tests.acceptance.dagster.processes import free_port
 from openfaith_pipeline_tests.verbs import Verbs
@@ -30,6 +31,54 @@ def test_a_wrong_variable_is_named(wrong: dict[str, str], named: str, tmp_path: 
     assert named in outcome.err
     assert outcome.document["error"]["type"] == "ConfigurationError"
     assert "no; schema" not in outcome.err
+
+
+def test_settings_come_from_a_file_above_and_the_environment_wins(
+    environment: dict[str, str], tmp_path: Path, church: ChurchSpec
+) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / ".env").write_text(
+        "".join(f"{name}='{value}'\n" for name, value in {**environment, "FOO": "1", "OPENFAITH_ZZZ": "1"}.items())
+    )
+    (tmp_path / "openfaith.toml").write_text(f"DB_PORT = 'wrong'\ndb_names = '{church.name}'\n")
+    verb = Verbs({ENV_FILE: "", CONFIG_FILE: ""})
+    listed = verb("org", "list", "--json", cwd=tmp_path / "below")
+    refused = verb("org", "list", "--json", cwd=tmp_path / "below", DB_PORT="often")
+
+    assert (listed.code, listed.document) == (0, [])
+    assert listed.err.splitlines() == [
+        f"OPENFAITH_ZZZ in {tmp_path / '.env'} is no setting and is ignored",
+        f"db_names in {tmp_path / 'openfaith.toml'} is no setting and is ignored; is DB_NAME meant?",
+    ]
+    assert (refused.code, "DB_PORT: Input should be" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "named"),
+    [("openfaith.toml", "DB_NAME = = 1", "line 1, column 11"), (".env", "DB_PORT=often", "DB_PORT in ")],
+)
+def test_a_wrong_file_is_named_by_each_verb_that_needs_settings(
+    file: str, text: str, named: str, tmp_path: Path
+) -> None:
+    (tmp_path / file).write_text(text)
+    verb = Verbs({ENV_FILE: "", CONFIG_FILE: "", "OPENFAITH_HOME": str(tmp_path)})
+    for arguments in (
+        ("status",),
+        ("dev",),
+        ("serve",),
+        ("worker",),
+        ("dagster", "daemon"),
+        ("catalog",),
+        ("--version",),
+    ):
+        outcome = verb(*arguments, cwd=tmp_path)
+
+        assert (outcome.code, outcome.out) == (2, ""), arguments
+        assert outcome.err.startswith("error: ")
+        assert all(part in outcome.err for part in (named, str(tmp_path / file))), arguments
+        assert outcome.err.count("\n") == 1
+    examined = verb("doctor", "--json", cwd=tmp_path)
+    assert (examined.code, [each["kind"] for each in examined.document["findings"]]) == (2, ["settings_unusable"])
 
 
 @pytest.mark.parametrize("verb", [("demo",), ("dev",), ("org", "list"), ("db", "start")], ids=" ".join)

@@ -1,6 +1,8 @@
 """How an error becomes a message and an exit code."""
 
 import json
+import os
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -64,6 +66,18 @@ def test_help_is_in_whole_sentences_and_names_no_types_of_python() -> None:
     assert "  ORG  The orgs, each by its id" in shown["sync"]
     assert "--mode <incremental|reconcile|full_refresh>" in shown["sync"]
     assert "--if-busy <refuse|wait|join>" in shown["sync"]
+
+
+def test_a_variable_of_a_library_in_the_file_reaches_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "")  # so that it is as before in the end
+    (tmp_path / "settings.env").write_text("OTEL_TRACES_EXPORTER=zipkin\n")
+    monkeypatch.setenv("OPENFAITH_ENV_FILE", str(tmp_path / "settings.env"))
+    module.app(["catalog", "--stream", "people.emails", "--json"], standalone_mode=False)
+
+    assert json.loads(capsys.readouterr().out)
+    assert os.environ["OTEL_TRACES_EXPORTER"] == "zipkin"
 
 
 def test_a_variable_that_nothing_reads_is_named_with_the_likeliest_one_and_without_its_value(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from openfaith_pipeline.cli import dev, worker
+from openfaith_pipeline.defs.instance import daemon
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, UsageError
 from openfaith_pipeline.processes.supervisor import Service
 from openfaith_pipeline.settings import Settings
@@ -49,6 +50,25 @@ def test_its_service_listens_where_it_expects_it(monkeypatch: pytest.MonkeyPatch
     dev._start_service(settings, database, supervisor, 3020, is_reached_here=False, dagster_url="")
 
     assert list(started[0].command[-4:]) == ["--host", "127.0.0.1", "--port", "3020"]
+
+
+def test_the_daemon_is_started_where_no_file_is_that_dagster_puts_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home, places = tmp_path / "dagster", list[Path]()
+    home.mkdir()
+    (tmp_path / ".env").write_text("DB_NAME=another")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(worker, "open_database", lambda _: nullcontext())
+    monkeypatch.setattr("openfaith_pipeline.defs.instance.prepare_dagster_home", lambda *_: {"DAGSTER_HOME": str(home)})
+    monkeypatch.setattr("os.execve", lambda *_: places.append(Path.cwd()))
+    for name in ("DB_HOST_PRIMARY", "DB_NAME", "DB_USERNAME", "DB_PASSWORD"):
+        monkeypatch.setenv(name, "x")
+    worker.run_dagster(worker.Role.CODE_SERVER)
+    worker.run_dagster(worker.Role.DAEMON)
+
+    assert places == [tmp_path, home]
+    assert dev._service(daemon({"DAGSTER_HOME": str(home)}, 4000), Settings(home=tmp_path)).directory == home
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL], ids=["nohup", "terminal"])

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -53,6 +54,17 @@ def test_leaving_ends_a_service_and_its_workers(tmp_path: Path) -> None:
         assert all(is_alive(pid) for pid in pids)
 
     wait_until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def test_a_service_is_started_in_its_directory(tmp_path: Path) -> None:
+    there = replace(
+        service(tmp_path, "import os, time; print(os.getcwd(), flush=True); time.sleep(600)"), directory=tmp_path
+    )
+    with Supervisor(pytest.fail) as supervisor:
+        supervisor.start(there)
+        supervisor.wait_until(lambda: there.log.exists() and there.log.read_text(), what="the service", seconds=15)
+
+    assert there.log.read_text() == f"{tmp_path}\n"
 
 
 def test_a_service_that_ended_is_started_again_and_said_so(tmp_path: Path) -> None:
