@@ -14,12 +14,13 @@ from openfaith_pipeline_tests.conftest import database_to_copy
 from openfaith_pipeline_tests.integration.sync.church import connect, statuses, sync
 from openfaith_pipeline_tests.rates import GENEROUS
 
+CHURCHES = made_up_churches(2, people=110)
 SyncedOnce = Callable[[Sequence[ChurchSpec], Sequence[Stream]], str]
 
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(2, people=110), rate_limit=GENEROUS) as running:
+    with running_simulator(CHURCHES, rate_limit=GENEROUS) as running:
         yield running
 
 

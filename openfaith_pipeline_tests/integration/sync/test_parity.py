@@ -2,7 +2,10 @@
 
 from collections import Counter
 
+import pytest
+
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.server import DATABASE_NAME
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Faults, RateLimit, Traps
 from openfaith_pipeline.sources import STREAMS
@@ -11,14 +14,33 @@ from openfaith_pipeline_tests.integration.sync.church import (
     PEOPLE_ONLY,
     connect,
     differences,
+    lead_to,
     row_versions,
     statuses,
     stored,
     sync,
 )
+from openfaith_pipeline_tests.integration.sync.conftest import CHURCHES, SyncedOnce
 
 PEOPLE, EMAILS = STREAMS["people.people"], STREAMS["people.emails"]
 NOTES = STREAMS["people.notes"]
+
+
+@pytest.fixture(scope="module")
+def synced_people(synced_once: SyncedOnce) -> str:
+    return synced_once(CHURCHES, PEOPLE_ONLY)
+
+
+@pytest.fixture
+def template(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("synced_people")) if "synced_org" in request.fixturenames else DATABASE_NAME
+
+
+@pytest.fixture
+def synced_org(database: Database, simulator: SimulatorClient) -> str:
+    """The first church, of which all of People was synced once."""
+    lead_to(database, simulator)
+    return CHURCHES[0].org_id
 
 
 def last_full(database: Database, org_id: str) -> set[str]:
@@ -41,11 +63,9 @@ def test_two_churches_that_share_ids_are_each_their_own(database: Database, simu
     assert shared and shared & stored(database, first, EMAILS).keys()
 
 
-def test_a_second_sync_writes_nothing(database: Database, simulator: SimulatorClient) -> None:
-    [org_id, _] = connect(database, simulator)
-    sync(database, org_id)
+def test_a_second_sync_writes_nothing(database: Database, synced_org: str) -> None:
     before = row_versions(database)
-    results = sync(database, org_id)
+    results = sync(database, synced_org)
     assert statuses(results) == {}
     assert {(result.inserted, result.updated) for result in results.values()} == {(0, 0)}
     assert row_versions(database) == before
@@ -79,9 +99,9 @@ def test_a_first_sync_that_finds_rows_here_and_does_not_list_them_is_no_full_rea
     assert last_full(database, org_id) == {"people.people"}
 
 
+@pytest.mark.usefixtures("synced_org")
 def test_changes_are_followed(database: Database, simulator: SimulatorClient) -> None:
-    [org_id, other] = connect(database, simulator)
-    sync(database, org_id)
+    org_id, other = (church.org_id for church in CHURCHES)
     for stream in PEOPLE_ONLY:
         # Records that never change, and those included with parents that grow with the church, wait for reconcile.
         if stream.cursor != "created_at" and not stream.carried_as:
@@ -103,19 +123,17 @@ def test_changes_are_followed(database: Database, simulator: SimulatorClient) ->
 
 
 def test_reconcile_finds_deletions_and_changes_without_a_new_timestamp(
-    database: Database, simulator: SimulatorClient
+    database: Database, simulator: SimulatorClient, synced_org: str
 ) -> None:
-    [org_id, _] = connect(database, simulator)
-    sync(database, org_id)
-    gone = [int(identifier) for identifier in list(stored(database, org_id, EMAILS))[:4]]
-    simulator.delete(org_id, "people.emails", gone)
-    simulator.edit(org_id, "people.phone_numbers", count=2, attributes={"location": "Elsewhere"}, is_quiet=True)
-    assert differences(database, simulator, org_id)
-    results = sync(database, org_id, mode=SyncMode.RECONCILE)
+    gone = [int(identifier) for identifier in list(stored(database, synced_org, EMAILS))[:4]]
+    simulator.delete(synced_org, "people.emails", gone)
+    simulator.edit(synced_org, "people.phone_numbers", count=2, attributes={"location": "Elsewhere"}, is_quiet=True)
+    assert differences(database, simulator, synced_org)
+    results = sync(database, synced_org, mode=SyncMode.RECONCILE)
     assert statuses(results) == {}
     assert results["people.emails"].deleted == 4
     assert results["people.phone_numbers"].updated == results["people.phone_numbers"].caught == 2
-    assert differences(database, simulator, org_id) == []
+    assert differences(database, simulator, synced_org) == []
 
 
 def test_a_storm_of_faults_ends_equal_to_truth(database: Database, simulator: SimulatorClient) -> None:
@@ -166,21 +184,21 @@ def test_a_broken_record_is_set_aside_and_the_rest_goes_on(database: Database, s
     assert left == [("people.tabs",)]
 
 
-def test_withheld_streams_are_recorded_and_delete_nothing(database: Database, simulator: SimulatorClient) -> None:
-    [org_id, _] = connect(database, simulator)
-    sync(database, org_id)
-    before = stored(database, org_id, NOTES)
-    simulator.set_traps(org_id, Traps(forbidden_streams=("people.notes", "people.households")))
-    results = sync(database, org_id, mode=SyncMode.RECONCILE)
+def test_withheld_streams_are_recorded_and_delete_nothing(
+    database: Database, simulator: SimulatorClient, synced_org: str
+) -> None:
+    before = stored(database, synced_org, NOTES)
+    simulator.set_traps(synced_org, Traps(forbidden_streams=("people.notes", "people.households")))
+    results = sync(database, synced_org, mode=SyncMode.RECONCILE)
     assert set(statuses(results)) == {
         "people.notes",
         "people.households",
         "people.household_memberships",
     }
     assert results["people.notes"].status == "unavailable"
-    assert stored(database, org_id, NOTES) == before
-    simulator.set_traps(org_id, Traps())
-    assert statuses(sync(database, org_id)) == {}
+    assert stored(database, synced_org, NOTES) == before
+    simulator.set_traps(synced_org, Traps())
+    assert statuses(sync(database, synced_org)) == {}
 
 
 def test_full_pages_without_next_lose_nothing(database: Database, simulator: SimulatorClient) -> None:
@@ -190,11 +208,9 @@ def test_full_pages_without_next_lose_nothing(database: Database, simulator: Sim
     assert differences(database, simulator, org_id) == []
 
 
-def test_a_total_that_is_stuck_deletes_nothing(database: Database, simulator: SimulatorClient) -> None:
-    [org_id, _] = connect(database, simulator)
-    sync(database, org_id)
-    before = stored(database, org_id, PEOPLE)
-    simulator.set_traps(org_id, Traps(stuck_total={"people.people": 100}))
-    results = sync(database, org_id, [PEOPLE], mode=SyncMode.RECONCILE)
+def test_a_total_that_is_stuck_deletes_nothing(database: Database, simulator: SimulatorClient, synced_org: str) -> None:
+    before = stored(database, synced_org, PEOPLE)
+    simulator.set_traps(synced_org, Traps(stuck_total={"people.people": 100}))
+    results = sync(database, synced_org, [PEOPLE], mode=SyncMode.RECONCILE)
     assert results["people.people"].status == "incomplete" and results["people.people"].deleted == 0
-    assert stored(database, org_id, PEOPLE) == before
+    assert stored(database, synced_org, PEOPLE) == before

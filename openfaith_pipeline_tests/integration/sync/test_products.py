@@ -6,6 +6,7 @@ import pytest
 from psycopg import sql
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.server import DATABASE_NAME
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.orgs.status import read_status
 from openfaith_pipeline.planning_center.products import Product
@@ -15,7 +16,16 @@ from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS, streams_of
 from openfaith_pipeline.sync.results import SyncMode
-from openfaith_pipeline_tests.integration.sync.church import ALL, connect, differences, row_versions, statuses, sync
+from openfaith_pipeline_tests.integration.sync.church import (
+    ALL,
+    connect,
+    differences,
+    lead_to,
+    row_versions,
+    statuses,
+    sync,
+)
+from openfaith_pipeline_tests.integration.sync.conftest import SyncedOnce
 from openfaith_pipeline_tests.integration.sync.kinds import (
     linked,
     linked_at_the_source,
@@ -27,15 +37,36 @@ from openfaith_pipeline_tests.rates import GENEROUS
 GROUPS, GIVING = streams_of(Product.GROUPS), streams_of(Product.GIVING)
 
 
+CHURCHES = made_up_churches(1, people=16)
+
+
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(1, people=16), rate_limit=GENEROUS) as running:
+    with running_simulator(CHURCHES, rate_limit=GENEROUS) as running:
         yield running
 
 
-def test_every_table_of_every_product_is_the_source(database: Database, simulator: SimulatorClient) -> None:
-    [org_id] = connect(database, simulator)
-    assert statuses(sync(database, org_id, ALL)) == {}
+@pytest.fixture(scope="module")
+def synced_whole(synced_once: SyncedOnce) -> str:
+    return synced_once(CHURCHES, ALL)
+
+
+@pytest.fixture
+def template(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("synced_whole")) if "synced_org" in request.fixturenames else DATABASE_NAME
+
+
+@pytest.fixture
+def synced_org(database: Database, simulator: SimulatorClient) -> str:
+    """The church, all of which was synced once."""
+    lead_to(database, simulator)
+    return CHURCHES[0].org_id
+
+
+def test_every_table_of_every_product_is_the_source(
+    database: Database, simulator: SimulatorClient, synced_org: str
+) -> None:
+    org_id = synced_org
     assert differences(database, simulator, org_id, ALL) == []
     assert linked(database, org_id) == linked_at_the_source(simulator, org_id)
     assert any(linked(database, org_id).values())
@@ -77,10 +108,9 @@ def parentless(database: Database, org_id: str) -> dict[str, int]:
 
 
 def test_no_kind_of_sync_writes_anything_where_nothing_has_changed(
-    database: Database, simulator: SimulatorClient
+    database: Database, simulator: SimulatorClient, synced_org: str
 ) -> None:
-    [org_id] = connect(database, simulator)
-    assert statuses(sync(database, org_id, ALL)) == {}
+    org_id = synced_org
     before = row_versions(database, ALL)
     for kind, streams, asked in syncs_of_every_kind():
         results = sync(database, org_id, streams, **asked)
@@ -118,10 +148,8 @@ def test_withheld_products_and_drift_are_reported_and_hold_up_nothing(
     assert told["people.campuses"][1] == ["new parking"]
 
 
-def test_rows_stay_when_a_product_is_withdrawn(database: Database, simulator: SimulatorClient) -> None:
-    [org_id] = connect(database, simulator)
-    chosen = [*GIVING, *GROUPS]
-    assert statuses(sync(database, org_id, chosen)) == {}
+def test_rows_stay_when_a_product_is_withdrawn(database: Database, simulator: SimulatorClient, synced_org: str) -> None:
+    org_id, chosen = synced_org, [*GIVING, *GROUPS]
     simulator.grant(org_id, ["groups"])
     simulator.set_traps(org_id, Traps(silent_products=("groups",)))
     results = sync(database, org_id, chosen, mode=SyncMode.RECONCILE)
@@ -133,12 +161,11 @@ def test_rows_stay_when_a_product_is_withdrawn(database: Database, simulator: Si
 
 
 def test_a_record_that_included_lacks_though_its_parent_names_it_is_not_taken_for_deleted(
-    database: Database, simulator: SimulatorClient
+    database: Database, simulator: SimulatorClient, synced_org: str
 ) -> None:
-    [org_id] = connect(database, simulator)
+    org_id = synced_org
     # A request for a single event time is answered 404, whether it is there or not.
     chosen = [*GIVING, *(STREAMS[f"calendar.{name}"] for name in ("events", "event_instances", "event_times"))]
-    sync(database, org_id, chosen)
     late = (
         "giving.designations",
         "giving.refunds",
