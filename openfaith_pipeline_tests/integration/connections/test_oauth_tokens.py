@@ -1,8 +1,6 @@
 """OAuth tokens are refreshed once, by the first process that needs it, and only a dead grant ends them."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,6 +26,7 @@ from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import Latency, SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.conftest import environment_of
+from openfaith_pipeline_tests.forking import Forked, fork_program
 from openfaith_pipeline_tests.oauth_grants import CLIENT_ID, CLIENT_SECRET, grant, with_oauth
 from openfaith_pipeline_tests.tenants import connection_of
 from openfaith_pipeline_tests.waiting import wait_until
@@ -116,30 +115,23 @@ async def _read(database: Database, times: int = 1) -> None:
             await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
 
 
-def _start(database: Database, *arguments: str) -> subprocess.Popen[str]:
+def _start(database: Database, *arguments: str) -> Forked:
     oauth = {
         "PCO_API_URL": str(database.settings.pco_api_url),
         "PLANNING_CENTER_CLIENT_ID": CLIENT_ID,
         "PLANNING_CENTER_SECRET": CLIENT_SECRET,
     }
-    return subprocess.Popen(
-        [sys.executable, "-c", _CHILD, ORG, *arguments],
-        env=environment_with(**environment_of(database.settings), **oauth),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    environment = environment_with(**environment_of(database.settings), **oauth)
+    return fork_program(_CHILD, ORG, *arguments, environment=environment)
 
 
-def _released(processes: list[subprocess.Popen[str]]) -> list[str]:
+def _released(processes: list[Forked]) -> list[str]:
     for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
+        assert process.stdout.readline() == b"ready\n"
     for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
+        process.stdin.write(b"go\n")
         process.stdin.flush()
-    return [process.communicate(timeout=60)[0].strip() for process in processes]
+    return [process.finish().decode().strip() for process in processes]
 
 
 @pytest.mark.slow
@@ -325,7 +317,7 @@ def test_a_process_killed_before_it_could_store_the_answer(
     before = _token(connected)
     victim = _start(connected, "dies")
     _released([victim])
-    assert victim.returncode == -9
+    assert victim.poll() == -9
     assert _token(connected) == before
 
     if is_forgiving:

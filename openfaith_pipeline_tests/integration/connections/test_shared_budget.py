@@ -1,7 +1,5 @@
 """Processes on one connection share its budget through Postgres: nothing is refused, and nothing is left unused."""
 
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +11,7 @@ from openfaith_pipeline.connections.shared_budget import MAKE_LEDGER
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import RateLimit, running_simulator
+from openfaith_pipeline_tests.forking import fork_program
 from openfaith_pipeline_tests.integration.sync.church import connect
 
 LIMIT, PERIOD, EACH = 20, 4, 25
@@ -39,21 +38,14 @@ with open_database(load_settings()) as database:
 def test_two_processes_share_one_budget_to_its_end(database: Database, environment: dict[str, str]) -> None:
     with running_simulator(rate_limit=RateLimit(LIMIT, PERIOD, is_sliding=True)) as simulator:
         [org_id] = connect(database, simulator)
-        command = [sys.executable, "-c", _PROCESS, org_id]
-        pipes: dict[str, Any] = {
-            "stdin": subprocess.PIPE,
-            "stdout": subprocess.PIPE,
-            "env": environment_with(**environment),
-        }
-        processes = [subprocess.Popen(command, **pipes) for _ in range(2)]
+        processes = [fork_program(_PROCESS, org_id, environment=environment_with(**environment)) for _ in range(2)]
         for process in processes:
             process.stdout.readline()  # it has started and waits for the word
         for process in processes:
             process.stdin.close()
-        for process in processes:
-            process.wait()
+        ends = [process.wait() for process in processes]
         stats, sent = simulator.stats(), sorted(request["at"] for request in simulator.requests())
-    assert [process.returncode for process in processes] == [0, 0]
+    assert ends == [0, 0]
     assert stats["requests"] == 2 * EACH
     assert stats["rate_limited"] == 0
     bound = (2 * EACH - 1) // LIMIT * PERIOD

@@ -1,7 +1,5 @@
 """Homes of their own for tests that start, kill and damage servers."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -10,6 +8,7 @@ import pytest
 
 from openfaith_pipeline.database.server import stop_server
 from openfaith_pipeline.settings import Settings, environment_with
+from openfaith_pipeline_tests.forking import fork_program
 
 _USER_PROGRAM = """
 import os, sys
@@ -36,34 +35,26 @@ class User:
     """One or more processes that use the server until they are stopped or killed."""
 
     def __init__(self, home: Path, inside: str, processes: int) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _USER_PROGRAM.format(inside=inside, processes=processes)],
-            env=environment_with(OPENFAITH_HOME=str(home)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        program = _USER_PROGRAM.format(inside=inside, processes=processes)
+        self.process = fork_program(program, environment=environment_with(OPENFAITH_HOME=str(home)))
 
     def wait_until_in(self) -> tuple[int, int]:
         """The pid and port of the server it was given."""
-        assert self.process.stdout is not None
         pid, port = self.process.stdout.readline().split()
         return int(pid), int(port)
 
     def read_line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        return self.process.stdout.readline().decode().strip()
 
     def leave(self) -> None:
-        self.process.communicate(timeout=60)
-        assert self.process.returncode == 0
+        self.process.finish()
+        assert self.process.poll() == 0
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(timeout=60)
         for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                pipe.close()
+            pipe.close()
 
 
 @pytest.fixture

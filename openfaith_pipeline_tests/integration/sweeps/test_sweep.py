@@ -1,11 +1,7 @@
 """Many orgs in one process, over a real database and a simulator."""
 
 import asyncio
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -206,17 +202,11 @@ def test_a_killed_sweeps_orgs_are_taken_up_under_their_sync_id(
     database: Database, simulator: SimulatorClient, org_ids: list[str], environment: dict[str, str]
 ) -> None:
     simulator.set_latency(Latency(base_ms=1500))
-    code = (
-        "import asyncio; from openfaith_pipeline.database import open_database;"
-        "from openfaith_pipeline.settings import load_settings;"
-        "from openfaith_pipeline.sync.sweep import sweep, SweepOrder\n"
-        "with open_database(load_settings()) as database: asyncio.run(sweep(database, SweepOrder('pco'), None))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment_with(**environment))
+    process = fork(_sweep_all, environment=environment_with(**environment))
     try:
         wait_until_all_are_claimed(database, org_ids)
     finally:
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
         simulator.set_latency(Latency())
     begun = {org_id: turn["sync_id"] for org_id, turn in turns(database).items()}
@@ -227,6 +217,11 @@ def test_a_killed_sweeps_orgs_are_taken_up_under_their_sync_id(
     assert (report.orgs, report.failures) == (4, {})
     assert {org_id: outcome.sync_id for org_id, outcome in heard.outcomes.items()} == begun
     assert all(count(database, "pco_people.emails", org_id) == truth(simulator, org_id) for org_id in org_ids)
+
+
+def _sweep_all() -> None:
+    with open_database(load_settings()) as database:
+        asyncio.run(sweeping.sweep(database, SweepOrder("pco"), None))
 
 
 def _sweep_two() -> None:

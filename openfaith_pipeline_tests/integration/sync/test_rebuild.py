@@ -1,8 +1,6 @@
 """`rebuild` repairs and keeps the right rows, refuses when it must, and can be undone."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,6 +15,7 @@ from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.sync.rebuild import OrgRebuild, RebuildOrder, foresee_rebuild, rebuild
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline.transform import ENTITIES
+from openfaith_pipeline_tests.forking import fork_program
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 from openfaith_pipeline_tests.integration.transform.histories import read, snapshot
 from openfaith_pipeline_tests.integration.transform.tables import entity_ids, transform
@@ -269,18 +268,12 @@ def test_killed_at_any_moment_the_tables_are_the_old_or_the_new_ones(
     before = snapshot(connection, ORG, ENTITIES)
     execute(connection, 'DELETE FROM openfaith_emails WHERE "orgId" = %(org)s')
     execute(connection, 'UPDATE openfaith_people SET "lastName" = \'odd\' WHERE "orgId" = %(org)s')
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, ORG],
-        env=environment_with(**environment),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert killed.returncode == 0, killed.stderr[-3000:]
+    killed = fork_program(KILLED, ORG, environment=environment_with(**environment))
+    lines = killed.finish(120).decode().splitlines()
+    assert killed.poll() == 0
     # Three emails are the other church's.
     old, new = [str(int(signal.SIGKILL)), "3"], [str(int(signal.SIGKILL)), "6"]
-    moments = {line.split()[0]: line.split()[1:] for line in killed.stdout.splitlines()}
+    moments = {line.split()[0]: line.split()[1:] for line in lines}
     assert moments == {
         "began": old,
         "people.emails": old,

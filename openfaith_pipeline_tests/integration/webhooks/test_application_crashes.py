@@ -1,8 +1,6 @@
 """An applier that is killed between any two of its steps."""
 
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -11,6 +9,7 @@ from openfaith_pipeline.load.sync_leases import end_expired
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import SimulatorClient
 from openfaith_pipeline_tests.conftest import environment_of
+from openfaith_pipeline_tests.forking import fork_program
 from openfaith_pipeline_tests.integration.webhooks.application import (
     EMAILS,
     PEOPLE,
@@ -84,16 +83,10 @@ def test_killed_between_any_two_steps_of_applying_nothing_is_lost_and_nothing_do
         simulator.edit(org, "people.people", count=8)
         simulator.add(org, "people.emails", count=3)
     arrived(service, simulator)
-    appliers = subprocess.run(
-        [sys.executable, "-c", DYING_APPLIERS],
-        env=environment_with(**environment_of(service.settings)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    ended = [line.rsplit(maxsplit=1) for line in appliers.stdout.splitlines()]
-    assert {step: int(status) for step, status in ended} == dict.fromkeys(STEPS, signal.SIGKILL), appliers.stderr
+    appliers = fork_program(DYING_APPLIERS, environment=environment_with(**environment_of(service.settings)))
+    ended = [line.rsplit(maxsplit=1) for line in appliers.finish(120).decode().splitlines()]
+    assert appliers.poll() == 0
+    assert {step: int(status) for step, status in ended} == dict.fromkeys(STEPS, signal.SIGKILL)
     with service.connect() as connection:
         assert end_expired(connection) == len(STEPS) - 1, "each but the one that was killed before it began a sync"
     apply_all(service)

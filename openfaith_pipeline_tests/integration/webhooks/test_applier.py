@@ -2,13 +2,10 @@
 
 import asyncio
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from subprocess import PIPE
 
 import dagster as dg
 import psutil
@@ -30,6 +27,7 @@ from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import SimulatorClient
 from openfaith_pipeline.webhooks.gaps import LONG_SILENCE, beat
 from openfaith_pipeline_tests.conftest import environment_of
+from openfaith_pipeline_tests.forking import fork_program
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
 from openfaith_pipeline_tests.integration.webhooks.receiver import kept, running_service
 from openfaith_pipeline_tests.integration.webhooks.test_record_application import EMAILS, PEOPLE, canonical
@@ -216,9 +214,7 @@ with applier(database_at(settings, configured_url(settings))):
 def test_the_applier_ends_with_the_service_however_that_ends(settings: Settings) -> None:
     environment = environment_with(**environment_of(settings))
     for is_killed in (False, True):
-        service = subprocess.Popen([sys.executable, "-c", SERVICE], env=environment, stdin=PIPE, stdout=PIPE)
-        assert service.stdin
-        assert service.stdout
+        service = fork_program(SERVICE, environment=environment)
         assert service.stdout.readline() == b"begun\n"
         wait_until(lambda service=service: psutil.Process(service.pid).children())  # type: ignore[misc]
         [applier] = psutil.Process(service.pid).children()

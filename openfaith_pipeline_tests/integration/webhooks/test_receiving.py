@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import http.client
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -32,6 +30,7 @@ from openfaith_pipeline.webhooks.deliveries import keep_deliveries, of_source
 from openfaith_pipeline.webhooks.secrets import Subscription, keep_subscription
 from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
 from openfaith_pipeline_tests.conftest import environment_of
+from openfaith_pipeline_tests.forking import fork_program
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.integration.webhooks.receiver import envelope, kept, post, signed
 from openfaith_pipeline_tests.waiting import wait_until
@@ -231,18 +230,14 @@ def test_a_service_that_is_killed_before_or_after_it_keeps_a_delivery_loses_and_
     subscribed: Database,
 ) -> None:
     body = envelope(EVENT, PAYLOAD)
-    command, environment = (
-        [sys.executable, "-c", DYING_SERVICES],
-        environment_with(**environment_of(subscribed.settings)),
-    )
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as services:
-        assert services.stdout
-        url = f"http://127.0.0.1:{int(services.stdout.readline())}"
-        there = replace(subscribed, settings=subscribed.settings.model_copy(update={"public_url": url}))
-        for kept_then in (0, 1):
-            with pytest.raises((ConnectionError, http.client.HTTPException)):
-                deliver(there, body)
-            assert len(kept(subscribed)) == kept_then
+    services = fork_program(DYING_SERVICES, environment=environment_with(**environment_of(subscribed.settings)))
+    url = f"http://127.0.0.1:{int(services.stdout.readline())}"
+    there = replace(subscribed, settings=subscribed.settings.model_copy(update={"public_url": url}))
+    for kept_then in (0, 1):
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            deliver(there, body)
+        assert len(kept(subscribed)) == kept_then
+    services.finish()
     # Planning Center repeats an unanswered delivery.
     assert deliver(subscribed, body) == (200, {"received": 1})
     assert [row["status"] for row in kept(subscribed)] == ["pending"]
