@@ -169,12 +169,16 @@ def _files_in(directory: Path) -> Iterator[Path]:
 
 def _chosen(environment: Place, variable: str, usual: str) -> Path | None:
     named = environment.values.get(variable)
-    return _path(named) if named else find_file(usual)
+    return _place_at(named) if named else find_file(usual)
 
 
 def _secrets_directory(named: str | None) -> Path | None:
     if named is None:
         return _USUAL_SECRETS if os.access(_USUAL_SECRETS, os.R_OK | os.X_OK) else None
+    return _place_at(named)
+
+
+def _place_at(named: str) -> Path | None:
     return None if named == NONE else _path(named)
 
 
