@@ -50,7 +50,7 @@ class Clock:
         return int(_SECONDS.unpack_from(self._shared)[0])
 
     def postgres_bin(self, directory: Path, binaries: Path) -> Path:
-        """A directory of Postgres' programs of which the server goes by this clock; it is started without variables."""
+        """A directory of Postgres' programs whose server goes by this clock: it is started without variables."""
         directory.mkdir(mode=0o755)
         for program in binaries.iterdir():
             if program.name != "postgres":

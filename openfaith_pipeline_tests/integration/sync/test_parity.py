@@ -38,7 +38,7 @@ def template(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def synced_org(database: Database, simulator: SimulatorClient) -> str:
-    """The first church, of which all of People was synced once."""
+    """The first church, with all of People synced once."""
     lead_to(database, simulator)
     return CHURCHES[0].org_id
 

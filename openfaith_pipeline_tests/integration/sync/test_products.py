@@ -58,7 +58,7 @@ def template(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def synced_org(database: Database, simulator: SimulatorClient) -> str:
-    """The church, all of which was synced once."""
+    """The church, with everything synced once."""
     lead_to(database, simulator)
     return CHURCHES[0].org_id
 
