@@ -97,8 +97,10 @@ class Interfaces(ABC):
         assert stopped["__typename"] == "ScheduleStateResult", stopped
         own = {"tags": [{"key": "dagster/schedule_name", "value": schedule}], "statuses": sorted(UNFINISHED)}
         self.wait_until(lambda: not self.runs(**own), f"the end of the runs of the schedule {schedule}")
-        yield
-        started = self.ask(_START, selector=selector)["startSchedule"]
+        try:
+            yield
+        finally:  # the tests after it share the deployment
+            started = self.ask(_START, selector=selector)["startSchedule"]
         assert started["__typename"] == "ScheduleStateResult", started
 
     def launch_job(self, job: str, config: Mapping[str, Any], *, op: str, partition: str | None = None) -> str:

@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.server import DATABASE_NAME
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Faults, RateLimit, Traps
 from openfaith_pipeline.sources import STREAMS
@@ -14,33 +13,16 @@ from openfaith_pipeline_tests.integration.sync.church import (
     PEOPLE_ONLY,
     connect,
     differences,
-    lead_to,
     row_versions,
     statuses,
     stored,
     sync,
 )
-from openfaith_pipeline_tests.integration.sync.conftest import CHURCHES, SyncedOnce
+from openfaith_pipeline_tests.integration.sync.conftest import CHURCHES
 
 PEOPLE, EMAILS = STREAMS["people.people"], STREAMS["people.emails"]
 NOTES = STREAMS["people.notes"]
-
-
-@pytest.fixture(scope="module")
-def synced_people(synced_once: SyncedOnce) -> str:
-    return synced_once(CHURCHES, PEOPLE_ONLY)
-
-
-@pytest.fixture
-def template(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("synced_people")) if "synced_org" in request.fixturenames else DATABASE_NAME
-
-
-@pytest.fixture
-def synced_org(database: Database, simulator: SimulatorClient) -> str:
-    """The first church, with all of People synced once."""
-    lead_to(database, simulator)
-    return CHURCHES[0].org_id
+SYNCED = PEOPLE_ONLY
 
 
 def last_full(database: Database, org_id: str) -> set[str]:

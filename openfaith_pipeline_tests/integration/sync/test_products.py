@@ -1,12 +1,8 @@
 """All products: every table equals the source, and a product that a church may not see holds up nothing else."""
 
-from collections.abc import Iterator
-
-import pytest
 from psycopg import sql
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.server import DATABASE_NAME
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.orgs.status import read_status
 from openfaith_pipeline.planning_center.products import Product
@@ -20,12 +16,10 @@ from openfaith_pipeline_tests.integration.sync.church import (
     ALL,
     connect,
     differences,
-    lead_to,
     row_versions,
     statuses,
     sync,
 )
-from openfaith_pipeline_tests.integration.sync.conftest import SyncedOnce
 from openfaith_pipeline_tests.integration.sync.kinds import (
     linked,
     linked_at_the_source,
@@ -35,32 +29,7 @@ from openfaith_pipeline_tests.integration.sync.kinds import (
 from openfaith_pipeline_tests.rates import GENEROUS
 
 GROUPS, GIVING = streams_of(Product.GROUPS), streams_of(Product.GIVING)
-
-
-CHURCHES = made_up_churches(1, people=16)
-
-
-@pytest.fixture
-def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(CHURCHES, rate_limit=GENEROUS) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def synced_whole(synced_once: SyncedOnce) -> str:
-    return synced_once(CHURCHES, ALL)
-
-
-@pytest.fixture
-def template(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("synced_whole")) if "synced_org" in request.fixturenames else DATABASE_NAME
-
-
-@pytest.fixture
-def synced_org(database: Database, simulator: SimulatorClient) -> str:
-    """The church, with everything synced once."""
-    lead_to(database, simulator)
-    return CHURCHES[0].org_id
+CHURCHES, SYNCED = made_up_churches(1, people=16), ALL
 
 
 def test_every_table_of_every_product_is_the_source(
